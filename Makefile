@@ -1,0 +1,98 @@
+# make            builds build/pgherald
+# make run        the main job on this machine: a private PostgreSQL, the daemon, a page to look at
+# make check      installs what the tests need and runs them all
+# make bench      measures, beside ceilings and peers, in one run
+# make SAN=address,undefined check   the same under sanitizers; CC=clang works too
+
+PKGS := libpq jansson libcurl libwebsockets libuv openssl librhonabwy
+BUILD ?= build
+CC ?= cc
+prefix ?= /usr/local
+WERROR ?=
+SAN ?=
+OPT ?= -O2 -g
+
+VERSION := $(shell sed -n 's/^.define PGHERALD_VERSION "\(.*\)"/\1/p' include/base/version.h)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+ifneq ($(SAN),)
+HARDENING := -fPIE -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDSAN := -fsanitize=$(SAN)
+endif
+
+ifeq ($(filter bootstrap run check clean format help,$(MAKECMDGOALS)),)
+MISSING := $(strip $(foreach p,$(PKGS),$(shell pkg-config --exists $(p) 2>/dev/null || echo $(p))))
+ifneq ($(MISSING),)
+$(error missing development packages: $(MISSING). On Debian: scripts/bootstrap.sh build installs them)
+endif
+endif
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
+CPPFLAGS += -Iinclude -I$(BUILD)/gen -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L $(PKG_CFLAGS)
+CFLAGS += -std=c11 $(OPT) $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) -pthread -MMD -MP
+LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(LDSAN)
+LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+
+SRC := $(wildcard src/*/*.c)
+OBJ := $(SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/embedded.o
+LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
+EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
+
+.PHONY: all run check bench clean format install help bootstrap unit
+all: $(BUILD)/pgherald
+
+$(BUILD)/pgherald: $(OBJ)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/obj/%.o: src/%.c | $(BUILD)/gen/embedded.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Queries, migrations and the page are files that psql and a browser can open; the build turns them
+# into bytes of the program.
+$(BUILD)/gen/embedded.c $(BUILD)/gen/embedded.h &: scripts/embed.awk $(EMBED)
+	@mkdir -p $(BUILD)/gen
+	LC_ALL=C awk -f scripts/embed.awk -v out=$(BUILD)/gen $(EMBED)
+
+$(BUILD)/obj/gen/embedded.o: $(BUILD)/gen/embedded.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Unit tests mirror src/: tests/unit/row/value_test.c tests src/row/value.c. Each is a program.
+UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+
+$(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
+
+unit: $(UNIT_BIN)
+	@failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
+
+run:
+	@scripts/run.sh
+
+check:
+	@scripts/check.sh
+
+bench:
+	@scripts/bench.sh
+
+bootstrap:
+	@scripts/bootstrap.sh all
+
+format:
+	clang-format -i $(wildcard src/*/*.c include/*/*.h tests/unit/*/*.c tests/unit/*.h tests/fuzz/*.c)
+
+install: $(BUILD)/pgherald
+	install -D -m 755 $(BUILD)/pgherald $(DESTDIR)$(prefix)/bin/pgherald
+	install -D -m 640 conf/pgherald.conf $(DESTDIR)$(prefix)/etc/pgherald.conf
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^# //p;/^$$/q' Makefile
+
+-include $(OBJ:.o=.d) $(UNIT_BIN:=.d)

@@ -1,0 +1,13 @@
+/* Base64 (standard and URL alphabet) and hexadecimal. */
+#ifndef PGHERALD_BASE_ENCODE_H
+#define PGHERALD_BASE_ENCODE_H
+
+#include "base/buf.h"
+
+void base64_encode(struct buf *out, const uint8_t *data, size_t len); /* padded */
+/* Accepts both alphabets, padded or not; false on any other byte, with out as it was. */
+bool base64_decode(struct buf *out, struct str text);
+
+void hex_encode(struct buf *out, const uint8_t *data, size_t len); /* lower case */
+
+#endif

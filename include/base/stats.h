@@ -1,0 +1,83 @@
+/* Every number that /metrics and `pgherald status` show. Each is written by one thread and may be
+ * read by any: relaxed atomics, no lock. The list is the only place where a metric is named. */
+#ifndef PGHERALD_BASE_STATS_H
+#define PGHERALD_BASE_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* X(field, Prometheus type, help). The exported name is pgherald_<field>, counters end in _total. */
+#define STATS_LIST(X)                                                                              \
+    X(stream_up, gauge, "1 while WAL is being received")                                           \
+    X(store_up, gauge, "1 while the store's connection is usable")                                 \
+    X(dispatch_up, gauge, "1 while the dispatcher's connection is usable")                         \
+    X(realtime_up, gauge, "1 while the realtime loop's database connection is usable")             \
+    X(received_lsn, gauge, "Last WAL position received, as an integer")                            \
+    X(server_lsn, gauge, "WAL end that the server last told, as an integer")                       \
+    X(stored_lsn, gauge, "End of the last transaction whose effects are durable, as an integer")   \
+    X(stored_commit_time_us, gauge, "Commit time of that transaction, microseconds since 1970")    \
+    X(stream_lag_us, gauge, "Age of the newest stored transaction when it was stored")             \
+    X(changes_total, counter, "Row changes decoded")                                               \
+    X(transactions_total, counter, "Source transactions decoded")                                  \
+    X(transactions_skipped_total, counter, "Transactions that the checkpoint already covered")     \
+    X(decode_errors_total, counter, "Messages of the stream that could not be read")               \
+    X(batches_total, counter, "Store transactions committed")                                      \
+    X(batches_failed_total, counter, "Store transactions that failed and were done again")         \
+    X(audit_rows_total, counter, "Audit entries made durable")                                     \
+    X(notifications_total, counter, "Notifications handed to the database")                        \
+    X(deliveries_total, counter, "Webhook deliveries put in the outbox")                           \
+    X(rules_rejected_total, counter, "Webhooks, rules or policies that could not be understood")   \
+    X(rule_misses_total, counter, "Notifications not made since the recipient is no user id")      \
+    X(backpressure_total, counter, "Times the reading of WAL was paused for a slow store")         \
+    X(reconnects_total, counter, "Times the pipeline had to connect anew")                         \
+    X(realtime_gaps_total, counter, "Times rows were left out since the realtime queue was full")  \
+    X(clients, gauge, "WebSocket connections")                                                     \
+    X(channels, gauge, "Joined channels")                                                          \
+    X(bindings, gauge, "postgres_changes subscriptions")                                           \
+    X(frames_sent_total, counter, "WebSocket frames sent")                                         \
+    X(bytes_sent_total, counter, "Bytes in them")                                                  \
+    X(frames_received_total, counter, "WebSocket frames received")                                 \
+    X(frames_malformed_total, counter, "Received frames that could not be read")                   \
+    X(joins_total, counter, "Channels joined")                                                     \
+    X(joins_refused_total, counter, "Joins refused")                                               \
+    X(clients_refused_total, counter, "Connections refused (token, limit)")                        \
+    X(clients_slow_total, counter, "Connections closed since they did not read")                   \
+    X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
+    X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \
+    X(rls_errors_total, counter, "Policies that failed with an error")                             \
+    X(attempts_total, counter, "Webhook requests made")                                            \
+    X(attempts_failed_total, counter, "Webhook requests that failed")                              \
+    X(delivered_total, counter, "Deliveries that succeeded")                                       \
+    X(exhausted_total, counter, "Deliveries given up")                                             \
+    X(attempts_blocked_total, counter, "Requests refused by the guard against private addresses")  \
+    X(inflight, gauge, "Webhook requests under way")                                               \
+    X(queue_realtime_depth, gauge, "Events waiting for the realtime loop")                         \
+    X(queue_realtime_bytes, gauge, "Bytes of events waiting for the realtime loop")
+
+struct stats {
+#define STATS_FIELD(field, type, help) _Atomic uint64_t field;
+    STATS_LIST(STATS_FIELD)
+#undef STATS_FIELD
+};
+
+static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static inline void stat_sub(_Atomic uint64_t *gauge, uint64_t n)
+{
+    atomic_fetch_sub_explicit(gauge, n, memory_order_relaxed);
+}
+
+static inline void stat_set(_Atomic uint64_t *gauge, uint64_t value)
+{
+    atomic_store_explicit(gauge, value, memory_order_relaxed);
+}
+
+static inline uint64_t stat_get(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+#endif

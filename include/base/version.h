@@ -1,0 +1,6 @@
+#ifndef PGHERALD_BASE_VERSION_H
+#define PGHERALD_BASE_VERSION_H
+
+#define PGHERALD_VERSION "0.1.0"
+
+#endif

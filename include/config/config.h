@@ -1,0 +1,72 @@
+/* Process settings. Rules (what to audit, notify, call) are rows in tables, not settings.
+ *
+ * One table in config/config.c (name, kind, target, default, limits, help) feeds the parser, the
+ * environment overrides (PGHERALD_<KEY>), --help and the sample file. A struct config is immutable
+ * once the threads run; SIGHUP reads the file again and applies what is marked reloadable. */
+#ifndef PGHERALD_CONFIG_CONFIG_H
+#define PGHERALD_CONFIG_CONFIG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/* A comma-separated list; items are owned by the config. */
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+struct config_address {
+    char *host; /* without brackets for IPv6; empty means all */
+    unsigned port;
+};
+
+struct config {
+    char *database_url;
+    char *slot_name;
+    char *publication;
+    struct config_list schemas; /* whose tables are followed */
+
+    struct config_address listen;
+    struct config_address admin_listen;
+    char *jwt_secret;
+
+    enum log_level log_level;
+    enum log_format log_format;
+
+    bool audit;                      /* off: no audit rows at all */
+    struct config_list audit_redact; /* patterns of column names whose values are not kept */
+
+    unsigned batch_max_changes;
+    unsigned batch_max_wait_ms;
+    size_t store_buffer_bytes; /* rows waiting for the store before reading pauses */
+    unsigned feedback_interval_ms;
+    unsigned shutdown_timeout_ms;
+
+    size_t realtime_queue_bytes;
+    unsigned realtime_max_clients;
+    unsigned realtime_max_channels;    /* a connection */
+    size_t realtime_client_buffer_bytes;
+    size_t realtime_max_frame_bytes;
+    unsigned realtime_idle_timeout_ms;
+
+    bool webhook_allow_private;
+    unsigned webhook_concurrency;
+    unsigned webhook_endpoint_concurrency;
+    size_t webhook_response_bytes; /* of a response body that are kept */
+    char *webhook_ca_file;         /* empty: the system's */
+};
+
+/* Reads `path` (NULL: the built-in defaults only), then the environment, then checks. On FAILED *out
+ * is NULL and err names the file, the line, the key and what is allowed. */
+enum result config_load(const char *path, struct config **out, struct err *err) MUST_CHECK;
+void config_free(struct config *config);
+
+/* The commented sample that is conf/pgherald.conf, and the list of keys for --help. */
+void config_write_sample(struct buf *out);
+void config_write_help(struct buf *out);
+
+/* "host:port" for messages; returns out. */
+const char *config_address_text(const struct config_address *address, char out[128]);
+
+#endif

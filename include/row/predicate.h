@@ -1,0 +1,39 @@
+/* The one grammar for conditions: realtime filters, webhook filters, notification conditions.
+ *
+ *   predicate := term ("," term)*              all must hold
+ *   term      := [old "."] column "=" ["not."] op "." value
+ *   op        := eq neq lt lte gt gte in like ilike is match imatch isdistinct
+ *
+ * Commas inside parentheses or double quotes do not split. `in` takes `(a,b,"c,d")`, at most 100
+ * values. `is` takes null, true, false, unknown. Values are compared as the column's type compares:
+ * numbers exactly by their digits, booleans, timestamps by instant, uuids without regard to case,
+ * text by bytes. A column that the row does not carry, or NULL, does not match (as in SQL, `not.`
+ * does not change that, but for `is` and `isdistinct`).
+ * Source: PostgREST's horizontal filtering, and Supabase Realtime's subset of it. */
+#ifndef PGHERALD_ROW_PREDICATE_H
+#define PGHERALD_ROW_PREDICATE_H
+
+#include "base/err.h"
+#include "row/change.h"
+#include "row/type.h"
+
+#define PREDICATE_MAX_TERMS 64
+#define PREDICATE_MAX_IN 100
+#define PREDICATE_MAX_BYTES 16384
+
+struct predicate;
+
+/* Parses; the text is copied. The empty text is the predicate that always holds. On FAILED *out is
+ * NULL and err says which term, what is wrong with it, and what is allowed. */
+enum result predicate_parse(struct str text, struct predicate **out, struct err *err) MUST_CHECK;
+void predicate_free(struct predicate *p);
+
+/* Whether the row after the change (for DELETE: before it) satisfies every term. */
+bool predicate_matches(const struct predicate *p, const struct change *change,
+                       const struct types *types);
+
+/* If the predicate is exactly one `column=eq.value` without `old.`, gives both (borrowed from p) and
+ * returns true: such predicates can be indexed by value. */
+bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value);
+
+#endif

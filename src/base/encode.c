@@ -1,0 +1,71 @@
+#include "base/encode.h"
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_encode(struct buf *out, const uint8_t *data, size_t len)
+{
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t group = (uint32_t)data[i] << 16 | (uint32_t)(i + 1 < len ? data[i + 1] : 0) << 8 |
+                         (i + 2 < len ? data[i + 2] : 0);
+        char text[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63],
+                        i + 1 < len ? alphabet[group >> 6 & 63] : '=',
+                        i + 2 < len ? alphabet[group & 63] : '='};
+
+        buf_add(out, text, sizeof(text));
+    }
+}
+
+static int base64_digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '+' || c == '-')
+        return 62;
+    if (c == '/' || c == '_')
+        return 63;
+    return -1;
+}
+
+bool base64_decode(struct buf *out, struct str text)
+{
+    size_t start = out->len;
+    uint32_t bits = 0;
+    unsigned count = 0;
+
+    for (int padding = 0; padding < 2 && text.len > 0 && text.data[text.len - 1] == '='; padding++)
+        text.len--;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = base64_digit(text.data[i]);
+
+        if (digit < 0) {
+            buf_truncate(out, start);
+            return false;
+        }
+        bits = bits << 6 | (uint32_t)digit;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            buf_add_char(out, (char)(bits >> count));
+            bits &= (1u << count) - 1;
+        }
+    }
+    if (count == 6) { /* one digit alone is no byte */
+        buf_truncate(out, start);
+        return false;
+    }
+    return true;
+}
+
+void hex_encode(struct buf *out, const uint8_t *data, size_t len)
+{
+    static const char hex_digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < len; i++) {
+        buf_add_char(out, hex_digits[data[i] >> 4]);
+        buf_add_char(out, hex_digits[data[i] & 15]);
+    }
+}
