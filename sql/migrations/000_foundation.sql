@@ -69,7 +69,7 @@ begin
         'started_at timestamp with time zone', 'finished_at timestamp with time zone']),
       (true, 'files', 'r', array['id uuid', 'user_id uuid', 'file_size bigint', 'storage_path text']),
       (true, 'users', 'r', array['id uuid', 'email text', 'settings jsonb', 'is_active boolean']),
-      (true, 'memories', 'r', array['id uuid', 'user_id uuid', 'content text', 'embedding', 'importance']),
+      (true, 'memories', 'r', array['id uuid', 'user_id uuid', 'title text', 'content text', 'memory_type text', 'embedding']),
       (true, 'transcripts', 'r', array['id uuid', 'user_id uuid', 'content text', 'status text']),
       (true, 'summaries', 'r', array['id uuid', 'user_id uuid', 'content text', 'summary_type text']),
       (true, 'chat_sessions', 'r', array['id uuid', 'user_id uuid', 'title text']),
@@ -80,8 +80,8 @@ begin
         'encryption_key_id text']),
       (true, 'meetings', 'r', array['id uuid', 'user_id uuid', 'title text', 'status text']),
       (true, 'meeting_participants', 'r', array['id uuid', 'meeting_id uuid', 'user_id uuid', 'email text']),
-      (true, 'meeting_transcripts', 'r', array['id uuid', 'meeting_id uuid', 'content text']),
-      (true, 'meeting_summaries', 'r', array['id uuid', 'meeting_id uuid', 'summary text']),
+      (true, 'meeting_transcripts', 'r', array['id uuid', 'meeting_id uuid', 'user_id uuid', 'content text']),
+      (true, 'meeting_summaries', 'r', array['id uuid', 'meeting_id uuid', 'user_id uuid', 'summary text']),
       (true, 'meeting_bot_sessions', 'r', array['id uuid', 'meeting_id uuid', 'user_id uuid', 'status text'])
     ) as t (app, name, kind, columns)
     where (with_app or not app)
@@ -122,7 +122,7 @@ begin
         'create_audit_log', 'create_webhook',
         'create_api_key', 'verify_api_key', 'rotate_api_key', 'revoke_api_key', 'log_api_key_usage',
         'enqueue_job', 'start_job', 'claim_job', 'update_job_progress', 'finish_job', 'fail_job',
-        'cleanup_old_job_logs')
+        'recover_stale_jobs', 'cleanup_old_job_logs')
       or (with_app and p.proname in (
         'get_user_memory_count', 'get_user_storage_usage', 'get_user_token_usage',
         'get_user_activity_summary', 'get_user_dashboard_stats', 'match_memories')));

@@ -368,8 +368,9 @@ comment on column public.api_keys.key_prefix is 'the first characters of the key
 comment on column public.api_keys.service is 'the integration that uses the key, if it is for one';
 alter table public.api_keys replica identity full;
 create index if not exists api_keys_user_idx on public.api_keys (user_id, created_at desc);
+-- being used is no change of the key
 create or replace trigger set_updated_at before update on public.api_keys
-  for each row execute function pgherald.set_updated_at();
+  for each row when (new.usage_count = old.usage_count) execute function pgherald.set_updated_at();
 
 alter table public.api_keys enable row level security;
 revoke all on public.api_keys from public, anon, authenticated, service_role;
@@ -484,6 +485,7 @@ begin
     metadata jsonb not null default '{}',
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    constraint files_owner_key unique (id, user_id),
     constraint files_storage_path_key unique (bucket, storage_path),
     constraint files_file_size_check check (file_size >= 0),
     constraint files_upload_status_check
@@ -505,6 +507,16 @@ begin
   drop policy if exists files_owner on public.files;
   create policy files_owner on public.files
     for all to authenticated using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+
+  -- a transcript outlives the recording that it was made of
+  if not exists (
+    select 1 from pg_catalog.pg_constraint
+    where conrelid = 'public.transcripts'::regclass and conname = 'transcripts_file_fkey'
+  ) then
+    alter table public.transcripts add constraint transcripts_file_fkey
+      foreign key (file_id, user_id) references public.files (id, user_id)
+      on update cascade on delete set null (file_id);
+  end if;
 
   for link in
     select * from (values
