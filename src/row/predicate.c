@@ -1,0 +1,469 @@
+#include "row/predicate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "row/compare.h"
+#include "row/pattern.h"
+
+enum op {
+    OP_EQ,
+    OP_NEQ,
+    OP_LT,
+    OP_LTE,
+    OP_GT,
+    OP_GTE,
+    OP_IN,
+    OP_LIKE,
+    OP_ILIKE,
+    OP_IS,
+    OP_MATCH,
+    OP_IMATCH,
+    OP_ISDISTINCT
+};
+
+static const char *const op_names[] = {"eq",   "neq",   "lt", "lte",   "gt",     "gte",       "in",
+                                       "like", "ilike", "is", "match", "imatch", "isdistinct"};
+#define OP_NAMES "eq neq lt lte gt gte in like ilike is match imatch isdistinct"
+
+enum is_what { IS_NULL, IS_TRUE, IS_FALSE };
+
+struct term {
+    bool old; /* of the row before the change */
+    bool negated;
+    enum op op;
+    char *column;
+    char **texts;             /* what the operands borrow */
+    struct operand *operands; /* one, or as many as `in` has; none for `is null` and patterns */
+    size_t operand_count;
+    struct pattern *pattern;
+    enum is_what is;
+};
+
+struct predicate {
+    struct term *terms;
+    size_t count;
+};
+
+/* ---------------------------------------------------------------- parsing */
+
+/* Where the run that starts at `at` ends: at the first `stop` outside of quotes and parentheses.
+ * Inside quotes a backslash takes the next byte as it is. */
+static enum result find_end(struct str text, size_t at, char stop, size_t *end, struct err *err)
+{
+    unsigned depth = 0;
+    bool quoted = false;
+
+    for (; at < text.len; at++) {
+        char c = text.data[at];
+
+        if (c == '\\' && quoted && at + 1 < text.len)
+            at++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (quoted)
+            continue;
+        else if (c == '(')
+            depth++;
+        else if (c == ')' && depth > 0)
+            depth--;
+        else if (c == stop && depth == 0)
+            break;
+    }
+    *end = at;
+    if (quoted)
+        return err_set(err, "a double quote is not closed; inside quotes write \\\" for one");
+    if (depth > 0)
+        return err_set(err, "a parenthesis is not closed; put such a value in double quotes");
+    return OK;
+}
+
+/* A value all in double quotes loses them, and the backslashes before quotes and backslashes. */
+static char *unquote(struct str s)
+{
+    char *out;
+    size_t len = 0;
+
+    if (s.len < 2 || s.data[0] != '"' || s.data[s.len - 1] != '"')
+        return str_dup(s);
+    out = mem_alloc(s.len);
+    for (size_t i = 1; i < s.len - 1; i++) {
+        if (s.data[i] == '\\' && i + 1 < s.len - 1)
+            i++;
+        out[len++] = s.data[i];
+    }
+    return out;
+}
+
+static void add_operand(struct term *term, struct str text)
+{
+    size_t at = term->operand_count++;
+
+    term->texts = mem_grow(term->texts, term->operand_count, sizeof(*term->texts));
+    term->operands = mem_grow(term->operands, term->operand_count, sizeof(*term->operands));
+    term->texts[at] = unquote(text);
+    operand_init(&term->operands[at], str_c(term->texts[at]));
+}
+
+static enum result parse_list(struct term *term, struct str value, struct err *err)
+{
+    struct str inside;
+    size_t at = 0, end;
+
+    if (value.len < 2 || value.data[0] != '(' || value.data[value.len - 1] != ')')
+        return err_set(err, "in takes a list in parentheses: in.(a,b,\"c,d\")");
+    inside = str_from(value.data + 1, value.len - 2);
+    if (str_trim(inside).len == 0)
+        return OK;
+    for (;; at = end + 1) {
+        if (find_end(inside, at, ',', &end, err) != OK)
+            return FAILED;
+        if (term->operand_count == PREDICATE_MAX_IN)
+            return err_set(err, "in takes at most %d values", PREDICATE_MAX_IN);
+        add_operand(term, str_trim(str_from(inside.data + at, end - at)));
+        if (end == inside.len)
+            return OK;
+    }
+}
+
+static enum result parse_is(struct term *term, struct str value, struct err *err)
+{
+    if (str_eq_nocase(value, STR("null")) || str_eq_nocase(value, STR("unknown")))
+        term->is = IS_NULL;
+    else if (str_eq_nocase(value, STR("true")))
+        term->is = IS_TRUE;
+    else if (str_eq_nocase(value, STR("false")))
+        term->is = IS_FALSE;
+    else
+        return err_set(err, "is takes null, true, false or unknown");
+    return OK;
+}
+
+static enum result parse_pattern(struct term *term, struct str value, struct err *err)
+{
+    bool regex = term->op == OP_MATCH || term->op == OP_IMATCH;
+    char *text = unquote(value);
+    enum result result =
+        pattern_new(str_c(text), regex ? PATTERN_REGEX : PATTERN_LIKE,
+                    term->op == OP_ILIKE || term->op == OP_IMATCH, &term->pattern, err);
+
+    free(text);
+    return result;
+}
+
+static enum result parse_value(struct term *term, struct str value, struct err *err)
+{
+    switch (term->op) {
+    case OP_IN:
+        return parse_list(term, value, err);
+    case OP_IS:
+        return parse_is(term, value, err);
+    case OP_LIKE:
+    case OP_ILIKE:
+    case OP_MATCH:
+    case OP_IMATCH:
+        return parse_pattern(term, value, err);
+    case OP_ISDISTINCT:
+        if (!str_eq_nocase(value, STR("null"))) /* without an operand: distinct from NULL */
+            add_operand(term, value);
+        return OK;
+    case OP_EQ:
+    case OP_NEQ:
+    case OP_LT:
+    case OP_LTE:
+    case OP_GT:
+    case OP_GTE:
+        add_operand(term, value);
+        return OK;
+    }
+    return OK;
+}
+
+static bool find_op(struct str name, enum op *op)
+{
+    for (size_t i = 0; i < sizeof(op_names) / sizeof(*op_names); i++) {
+        if (str_eq(name, str_c(op_names[i]))) {
+            *op = (enum op)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum result parse_condition(struct term *term, struct str text, struct err *err)
+{
+    struct str op, value;
+
+    term->negated = str_starts(text, STR("not."));
+    if (term->negated)
+        text = str_from(text.data + 4, text.len - 4);
+    if (!str_split(text, '.', &op, &value))
+        return err_set(err, "after = comes an operator, a dot and a value, such as eq.1; "
+                            "operators: " OP_NAMES);
+    if (!find_op(op, &term->op))
+        return err_set(err, "unknown operator \"%.*s\"; allowed: " OP_NAMES,
+                       op.len > 40 ? 40 : (int)op.len, op.data);
+    return parse_value(term, value, err);
+}
+
+static enum result parse_column(struct term *term, struct str name, struct err *err)
+{
+    name = str_trim(name);
+    if (str_starts(name, STR("old."))) {
+        term->old = true;
+        name = str_from(name.data + 4, name.len - 4);
+    }
+    if (name.len == 0)
+        return err_set(err, "the name of a column is missing before =");
+    if (name.data[0] != '"') {
+        for (size_t i = 0; i < name.len; i++)
+            if (strchr(".>()\"", name.data[i]))
+                return err_set(err,
+                               "\"%c\" is not allowed in the name of a column; put an unusual "
+                               "name in double quotes (of prefixes there is only \"old.\")",
+                               name.data[i]);
+    }
+    term->column = unquote(name);
+    if (term->column[0] == '\0')
+        return err_set(err, "the name of a column is empty");
+    return OK;
+}
+
+static enum result parse_term(struct term *term, struct str text, struct err *err)
+{
+    size_t equals;
+
+    if (str_trim(text).len == 0)
+        return err_set(err, "it is empty; terms are separated by one comma");
+    if (find_end(text, 0, '=', &equals, err) != OK)
+        return FAILED;
+    if (equals == text.len)
+        return err_set(err,
+                       "there is no =; a term is column=operator.value, such as status=eq.failed");
+    if (parse_column(term, str_from(text.data, equals), err) != OK)
+        return FAILED;
+    return parse_condition(term, str_from(text.data + equals + 1, text.len - equals - 1), err);
+}
+
+static struct term *add_term(struct predicate *p)
+{
+    p->terms = mem_grow(p->terms, p->count + 1, sizeof(*p->terms));
+    p->terms[p->count] = (struct term){0};
+    return &p->terms[p->count++];
+}
+
+static enum result parse_terms(struct predicate *p, struct str text, struct err *err)
+{
+    size_t at = 0, end;
+
+    if (text.len > PREDICATE_MAX_BYTES)
+        return err_set(err, "a condition has at most %d bytes, this one %zu", PREDICATE_MAX_BYTES,
+                       text.len);
+    if (text.len > 0 && memchr(text.data, '\0', text.len))
+        return err_set(err, "a condition cannot hold a NUL byte");
+    if (str_trim(text).len == 0)
+        return OK;
+    for (;; at = end + 1) {
+        struct str one;
+
+        if (p->count == PREDICATE_MAX_TERMS)
+            return err_set(err, "a condition has at most %d terms", PREDICATE_MAX_TERMS);
+        if (find_end(text, at, ',', &end, err) != OK)
+            return err_context(err, "term %zu of the condition", p->count + 1);
+        one = str_from(text.data + at, end - at);
+        if (parse_term(add_term(p), one, err) != OK)
+            return err_context(err, "term %zu of the condition, \"%.*s\"", p->count,
+                               one.len > 80 ? 80 : (int)one.len, one.data);
+        if (end == text.len)
+            return OK;
+    }
+}
+
+enum result predicate_parse(struct str text, struct predicate **out, struct err *err)
+{
+    struct predicate *p = mem_alloc(sizeof(*p));
+
+    *out = NULL;
+    if (parse_terms(p, text, err) != OK) {
+        predicate_free(p);
+        return FAILED;
+    }
+    *out = p;
+    return OK;
+}
+
+void predicate_free(struct predicate *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->count; i++) {
+        struct term *term = &p->terms[i];
+
+        for (size_t j = 0; j < term->operand_count; j++)
+            free(term->texts[j]);
+        free(term->texts);
+        free(term->operands);
+        free(term->column);
+        pattern_free(term->pattern);
+    }
+    free(p->terms);
+    free(p);
+}
+
+/* ---------------------------------------------------------------- matching */
+
+/* What a term says of a value; UNKNOWN is SQL's, and what cannot be compared. */
+enum verdict { NO, YES, UNKNOWN };
+
+static enum verdict verdict(bool yes)
+{
+    return yes ? YES : NO;
+}
+
+static enum verdict judge_order(enum op op, int order)
+{
+    switch (op) {
+    case OP_EQ:
+        return verdict(order == 0);
+    case OP_NEQ:
+    case OP_ISDISTINCT:
+        return verdict(order != 0);
+    case OP_LT:
+        return verdict(order < 0);
+    case OP_LTE:
+        return verdict(order <= 0);
+    case OP_GT:
+        return verdict(order > 0);
+    case OP_GTE:
+        return verdict(order >= 0);
+    case OP_IN:
+    case OP_LIKE:
+    case OP_ILIKE:
+    case OP_IS:
+    case OP_MATCH:
+    case OP_IMATCH:
+        break;
+    }
+    return UNKNOWN;
+}
+
+static enum verdict judge_in(const struct term *term, struct str text, bool literal,
+                             const struct type *type)
+{
+    enum verdict none = NO;
+    int order;
+
+    for (size_t i = 0; i < term->operand_count; i++) {
+        if (!operand_compare(text, literal, type, &term->operands[i], &order))
+            none = UNKNOWN;
+        else if (order == 0)
+            return YES;
+    }
+    return none;
+}
+
+static enum verdict judge_text(const struct term *term, struct str text, bool literal,
+                               const struct type *type)
+{
+    bool boolean;
+    int order;
+
+    switch (term->op) {
+    case OP_LIKE:
+    case OP_ILIKE:
+    case OP_MATCH:
+    case OP_IMATCH:
+        return verdict(pattern_matches(term->pattern, text));
+    case OP_IN:
+        return judge_in(term, text, literal, type);
+    case OP_IS:
+        if (term->is == IS_NULL)
+            return NO;
+        return bool_parse(text, &boolean) ? verdict(boolean == (term->is == IS_TRUE)) : UNKNOWN;
+    case OP_EQ:
+    case OP_NEQ:
+    case OP_LT:
+    case OP_LTE:
+    case OP_GT:
+    case OP_GTE:
+    case OP_ISDISTINCT:
+        if (term->operand_count == 0) /* isdistinct.null */
+            return YES;
+        if (!operand_compare(text, literal, type, &term->operands[0], &order))
+            return UNKNOWN;
+        return judge_order(term->op, order);
+    }
+    return UNKNOWN;
+}
+
+/* `is` and `isdistinct` know NULL, the other operators do not. */
+static enum verdict judge_null(const struct term *term)
+{
+    if (term->op == OP_IS)
+        return verdict(term->is == IS_NULL);
+    if (term->op == OP_ISDISTINCT)
+        return verdict(term->operand_count > 0);
+    return UNKNOWN;
+}
+
+static bool has_backslash(struct str s)
+{
+    return s.len > 0 && memchr(s.data, '\\', s.len);
+}
+
+static enum verdict judge_column(const struct term *term, const struct column *column,
+                                 const struct types *types)
+{
+    const struct type *type = types ? types_find(types, column->type) : NULL;
+    bool literal = column->form == VALUE_LITERAL;
+    enum verdict result;
+    struct buf plain;
+
+    if (column->form == VALUE_NULL)
+        return judge_null(term);
+    if (column->form != VALUE_ESCAPED || !has_backslash(column->value))
+        return judge_text(term, column->value, literal, type);
+    buf_init(&plain, column->value.len);
+    result = json_unescape(&plain, column->value) && buf_ok(&plain)
+                 ? judge_text(term, buf_str(&plain), literal, type)
+                 : UNKNOWN;
+    buf_fini(&plain);
+    return result;
+}
+
+static bool term_matches(const struct term *term, const struct change *change,
+                         const struct types *types)
+{
+    struct str name = str_c(term->column);
+    const struct column *column =
+        term->old ? columns_find(change->identity, name) : change_current(change, name);
+    enum verdict result;
+
+    if (!column)
+        return false; /* what is not known is not claimed, not even by `is` */
+    result = judge_column(term, column, types);
+    return result != UNKNOWN && (result == YES) != term->negated;
+}
+
+bool predicate_matches(const struct predicate *p, const struct change *change,
+                       const struct types *types)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (!term_matches(&p->terms[i], change, types))
+            return false;
+    return true;
+}
+
+bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value)
+{
+    const struct term *only = p->terms;
+
+    if (p->count != 1 || only->op != OP_EQ || only->negated || only->old)
+        return false;
+    *column = str_c(only->column);
+    *value = only->operands[0].text;
+    return true;
+}
