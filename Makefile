@@ -29,7 +29,7 @@ endif
 endif
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
-CPPFLAGS += -Iinclude -I$(BUILD)/gen -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L $(PKG_CFLAGS)
+CPPFLAGS += -Iinclude -Isrc -I$(BUILD)/gen -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L $(PKG_CFLAGS)
 CFLAGS += -std=c11 $(OPT) $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) -pthread -MMD -MP
 LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread $(LDSAN)
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm

@@ -1,0 +1,171 @@
+#include "stream/stream.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pg/conn.h"
+#include "stream/protocol.h"
+
+#define CONNECT_TIMEOUT_MS 10000
+
+struct stream {
+    const struct config *config;
+    struct stats *stats;
+    struct stream_events events;
+    void *arg;
+    struct pg_conn *conn;
+    uv_timer_t feedback_timer;
+    struct buf statement;
+    lsn_t received;  /* the furthest position that the server told us of */
+    lsn_t confirmed; /* everything below is durable */
+    bool started;
+    bool closed;
+};
+
+static void lose(struct stream *stream, const struct err *err)
+{
+    stat_set(&stream->stats->stream_up, 0);
+    stream->events.on_lost(stream->arg, err);
+}
+
+void stream_send_feedback(struct stream *stream)
+{
+    char message[STREAM_FEEDBACK_BYTES];
+
+    if (!stream->started)
+        return;
+    stream_feedback_write(message, stream->received, stream->confirmed, clock_now_us());
+    pg_conn_stream_send(stream->conn, str_from(message, sizeof(message)));
+    uv_timer_again(&stream->feedback_timer);
+}
+
+static void on_feedback_timer(uv_timer_t *timer)
+{
+    stream_send_feedback(timer->data);
+}
+
+static void on_start(void *arg)
+{
+    struct stream *stream = arg;
+
+    stream->started = true;
+    stat_set(&stream->stats->stream_up, 1);
+    uv_timer_start(&stream->feedback_timer, on_feedback_timer,
+                   stream->config->feedback_interval_ms, stream->config->feedback_interval_ms);
+    stream->events.on_start(stream->arg);
+}
+
+static void on_keepalive(struct stream *stream, const struct stream_message *message)
+{
+    stream->events.on_idle(stream->arg, message->wal_end);
+    if (message->reply_requested && !stream->closed)
+        stream_send_feedback(stream);
+}
+
+static void on_data(void *arg, struct str bytes)
+{
+    struct stream *stream = arg;
+    struct stream_message message;
+    struct err err;
+
+    if (stream_message_parse(bytes, &message, &err) != OK) {
+        lose(stream, &err);
+        return;
+    }
+    if (message.wal_end > stream->received)
+        stream->received = message.wal_end;
+    stat_set(&stream->stats->received_lsn, stream->received);
+    switch (message.kind) {
+    case STREAM_DATA:
+        stream->events.on_message(stream->arg, message.payload);
+        break;
+    case STREAM_KEEPALIVE:
+        stat_set(&stream->stats->server_lsn, message.wal_end);
+        on_keepalive(stream, &message);
+        break;
+    }
+}
+
+static void on_drained(void *arg)
+{
+    struct stream *stream = arg;
+
+    stream->events.on_drained(stream->arg);
+}
+
+static void on_open(void *arg)
+{
+    static const struct pg_stream_events events = {on_start, on_data, on_drained};
+    struct stream *stream = arg;
+
+    stream_start_statement(&stream->statement, stream->config);
+    pg_conn_stream(stream->conn, buf_str(&stream->statement).data, &events, stream);
+}
+
+static void on_lost(void *arg, const struct err *err)
+{
+    struct stream *stream = arg;
+    struct err whole = *err;
+
+    stream->started = false;
+    err_context(&whole, "replication slot \"%s\"", stream->config->slot_name);
+    lose(stream, &whole);
+}
+
+struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct stats *stats,
+                           const struct stream_events *events, void *arg)
+{
+    static const struct pg_conn_events conn_events = {on_open, on_lost};
+    const struct pg_conn_options options = {config->database_url, "pgherald stream", true,
+                                            CONNECT_TIMEOUT_MS};
+    struct stream *stream = mem_alloc(sizeof(*stream));
+
+    stream->config = config;
+    stream->stats = stats;
+    stream->events = *events;
+    stream->arg = arg;
+    buf_init(&stream->statement, 65536);
+    uv_timer_init(loop, &stream->feedback_timer);
+    stream->feedback_timer.data = stream;
+    stream->conn = pg_conn_open(loop, &options, &conn_events, stream);
+    return stream;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct stream *stream = handle->data;
+
+    buf_fini(&stream->statement);
+    free(stream);
+}
+
+void stream_close(struct stream *stream)
+{
+    if (!stream || stream->closed)
+        return;
+    if (stream->started)
+        stream_send_feedback(stream); /* the server need not send again what is stored */
+    stream->closed = true;
+    stream->started = false;
+    stat_set(&stream->stats->stream_up, 0);
+    pg_conn_close(stream->conn);
+    uv_close((uv_handle_t *)&stream->feedback_timer, on_timer_closed);
+}
+
+void stream_confirm(struct stream *stream, lsn_t lsn)
+{
+    if (lsn > stream->confirmed)
+        stream->confirmed = lsn;
+}
+
+void stream_pause(struct stream *stream)
+{
+    pg_conn_stream_pause(stream->conn);
+}
+
+void stream_resume(struct stream *stream)
+{
+    pg_conn_stream_resume(stream->conn);
+}
