@@ -16,6 +16,7 @@ declare
   needed record;
   lacking text[];
   problems text[] := '{}';
+  adopted text[] := '{}';
 begin
   if current_setting('server_version_num')::int < 150000 then
     raise exception 'pgherald needs PostgreSQL 15 or later, this is %', current_setting('server_version')
@@ -107,6 +108,8 @@ begin
     ) then
       problems := problems || format('public.%I has the columns but is not %s', needed.name,
         case needed.kind when 'p' then 'partitioned' else 'an ordinary table' end);
+    elsif coalesce(obj_description(to_regclass('public.' || quote_ident(needed.name)), 'pg_class'), '') not like 'pgherald%' then
+      adopted := adopted || needed.name::text;
     end if;
   end loop;
 
@@ -142,6 +145,9 @@ begin
         || '(alter table public.notifications rename to app_notifications), or add the listed columns '
         || 'with the listed types so that both can share the table; then run again.';
   end if;
+
+  -- kept below, where there is a schema to keep it in
+  perform set_config('pgherald.adopted', array_to_string(adopted, ','), false);
 end
 $preflight$;
 
@@ -262,6 +268,13 @@ revoke all on schema pgherald from public;
 create schema if not exists pgherald_audit;
 comment on schema pgherald_audit is 'pgherald: the partitions of public.audit_logs';
 revoke all on schema pgherald_audit from public;
+
+-- Tables that were there before us: sql/uninstall.sql leaves them.
+create table if not exists pgherald.adopted_tables (name text primary key);
+comment on table pgherald.adopted_tables is 'pgherald: tables in public that it uses and did not make';
+insert into pgherald.adopted_tables (name)
+select unnest(string_to_array(nullif(current_setting('pgherald.adopted'), ''), ','))
+on conflict do nothing;
 
 create or replace function pgherald.set_updated_at() returns trigger
 language plpgsql

@@ -23,8 +23,14 @@ begin
       'create index if not exists memories_embedding_idx on public.memories
          using hnsw (embedding %I.vector_cosine_ops)', vector_schema);
 
+    -- the caller's rights count, and on Supabase the type lives in a schema of its own
+    if vector_schema <> 'public' and not has_schema_privilege('authenticated', vector_schema, 'usage') then
+      execute format('grant usage on schema %I to authenticated, service_role', vector_schema);
+    end if;
+
     -- The order by is what the index serves; the threshold is asked of the distance, because
-    -- the distance to a zero vector is NaN, which is no neighbour.
+    -- the distance to a zero vector is NaN, which is no neighbour. Planned at each call: only
+    -- with the limit known is the index seen to be cheap.
     execute replace($create$
       create or replace function public.match_memories(
         query_embedding real[],
@@ -35,17 +41,24 @@ begin
         id uuid, user_id uuid, title text, content text, memory_type text,
         metadata jsonb, created_at timestamptz, similarity double precision
       )
-      language sql stable
+      language plpgsql stable
       set search_path = ''
+      set plan_cache_mode = 'force_custom_plan'
       as $body$
-        select m.id, m.user_id, m.title, m.content, m.memory_type, m.metadata, m.created_at,
-          1 - (m.embedding operator(@schema@.<=>) query_embedding::@schema@.vector)
-        from public.memories m
-        where not m.is_archived
-          and (filter_user_id is null or m.user_id = filter_user_id)
-          and (m.embedding operator(@schema@.<=>) query_embedding::@schema@.vector) <= 1 - match_threshold
-        order by m.embedding operator(@schema@.<=>) query_embedding::@schema@.vector
-        limit least(match_count, 1000)
+      #variable_conflict use_column
+      declare
+        wanted constant @schema@.vector := query_embedding::@schema@.vector;
+      begin
+        return query
+          select m.id, m.user_id, m.title, m.content, m.memory_type, m.metadata, m.created_at,
+            1 - (m.embedding operator(@schema@.<=>) wanted)
+          from public.memories m
+          where not m.is_archived
+            and (filter_user_id is null or m.user_id = filter_user_id)
+            and (m.embedding operator(@schema@.<=>) wanted) <= 1 - match_threshold
+          order by m.embedding operator(@schema@.<=>) wanted
+          limit least(match_count, 1000);
+      end
       $body$
       $create$, '@schema@', quote_ident(vector_schema));
 
