@@ -1,6 +1,6 @@
 /* Process settings. Rules (what to audit, notify, call) are rows in tables, not settings.
  *
- * One table in config/config.c (name, kind, target, default, limits, help) feeds the parser, the
+ * One table in config/options.c (name, kind, target, default, limits, help) feeds the parser, the
  * environment overrides (PGHERALD_<KEY>), --help and the sample file. A struct config is immutable
  * once the threads run; SIGHUP reads the file again and applies what is marked reloadable. */
 #ifndef PGHERALD_CONFIG_CONFIG_H
@@ -45,7 +45,7 @@ struct config {
 
     size_t realtime_queue_bytes;
     unsigned realtime_max_clients;
-    unsigned realtime_max_channels;    /* a connection */
+    unsigned realtime_max_channels; /* a connection */
     size_t realtime_client_buffer_bytes;
     size_t realtime_max_frame_bytes;
     unsigned realtime_idle_timeout_ms;
@@ -57,14 +57,21 @@ struct config {
     char *webhook_ca_file;         /* empty: the system's */
 };
 
-/* Reads `path` (NULL: the built-in defaults only), then the environment, then checks. On FAILED *out
- * is NULL and err names the file, the line, the key and what is allowed. */
+/* Reads `path` (NULL: the built-in defaults only), then the environment, then checks. On FAILED
+ * *out is NULL and err names the file, the line, the key and what is allowed. */
 enum result config_load(const char *path, struct config **out, struct err *err) MUST_CHECK;
 void config_free(struct config *config);
 
 /* The commented sample that is conf/pgherald.conf, and the list of keys for --help. */
 void config_write_sample(struct buf *out);
 void config_write_help(struct buf *out);
+
+/* Every key with its value as a file would have it; of secrets only that they are set. */
+void config_write_effective(const struct config *config, struct buf *out);
+
+/* Whether `fresh` differs where a running daemon cannot follow; appends those keys with commas. */
+bool config_needs_restart(const struct config *running, const struct config *fresh,
+                          struct buf *keys);
 
 /* "host:port" for messages; returns out. */
 const char *config_address_text(const struct config_address *address, char out[128]);

@@ -1,0 +1,224 @@
+#include "config/option.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define SECOND UINT64_C(1000)
+#define HOUR (3600 * SECOND)
+
+/* In the order of enum log_level and enum log_format. */
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
+
+#define TARGET(field) .target = offsetof(struct config, field)
+
+const struct option options[] = {
+    {.group = "Database",
+     .name = "database_url",
+     .kind = OPTION_SECRET,
+     TARGET(database_url),
+     .standard = "",
+     .help =
+         "Connection string of PostgreSQL, as URI or as key=value pairs, such as\n"
+         "postgresql://pgherald@db.example.com/app. The role needs the attribute REPLICATION;\n"
+         "`pgherald doctor` tells what else. Replication cannot pass through a pooler: name the\n"
+         "server itself."},
+    {.name = "slot_name",
+     .kind = OPTION_TEXT,
+     TARGET(slot_name),
+     .standard = "pgherald",
+     .help = "The logical replication slot, 1 to 63 of a-z 0-9 _; `pgherald init` makes it. One "
+             "daemon a\n"
+             "slot."},
+    {.name = "publication",
+     .kind = OPTION_TEXT,
+     TARGET(publication),
+     .standard = "pgherald",
+     .help = "The publication that lists the followed tables; `pgherald init` keeps it."},
+    {.name = "schemas",
+     .kind = OPTION_LIST,
+     TARGET(schemas),
+     .standard = "public",
+     .help = "The schemas whose tables are followed."},
+
+    {.group = "Addresses",
+     .name = "listen",
+     .kind = OPTION_ADDRESS,
+     TARGET(listen),
+     .standard = "127.0.0.1:4000",
+     .help = "Where browsers connect: WebSocket and the live page. Put TLS in front of it."},
+    {.name = "admin_listen",
+     .kind = OPTION_ADDRESS,
+     TARGET(admin_listen),
+     .standard = "127.0.0.1:4001",
+     .help = "Where /healthz, /readyz, /metrics and /status.json are. Nobody is asked for a\n"
+             "password there: keep it on loopback or in a private network."},
+    {.name = "jwt_secret",
+     .kind = OPTION_SECRET,
+     TARGET(jwt_secret),
+     .standard = "",
+     .help = "The key of the HS256 tokens that clients bring, at least 32 bytes. Without it no\n"
+             "client gets in."},
+
+    {.group = "Log, on stderr",
+     .name = "log_level",
+     .kind = OPTION_WORD,
+     TARGET(log_level),
+     .standard = "info",
+     .words = log_levels,
+     .reloadable = true,
+     .help = "Lines below this level are left out."},
+    {.name = "log_format",
+     .kind = OPTION_WORD,
+     TARGET(log_format),
+     .standard = "logfmt",
+     .words = log_formats,
+     .help = "One line an event: key=value pairs, or a JSON object."},
+
+    {.group = "Audit trail",
+     .name = "audit",
+     .kind = OPTION_BOOL,
+     TARGET(audit),
+     .standard = "on",
+     .help = "Whether changes are written to audit_logs at all. Tables and columns are chosen in\n"
+             "pgherald.audit_policies."},
+    {.name = "audit_redact",
+     .kind = OPTION_LIST,
+     TARGET(audit_redact),
+     .standard = "token,*_token,*_token_encrypted,secret,*_secret,password,*password*,*_hash,"
+                 "private_key,api_key,embedding,*_embedding",
+     .help = "Columns whose values are not kept, only that they changed. A star is any text."},
+
+    {.group = "Pipeline",
+     .name = "batch_max_changes",
+     .kind = OPTION_NUMBER,
+     TARGET(batch_max_changes),
+     .standard = "10000",
+     .min = 1,
+     .max = 1000000,
+     .help =
+         "A batch of transactions is committed once it has so many changes. One transaction is\n"
+         "never split."},
+    {.name = "batch_max_wait",
+     .kind = OPTION_DURATION,
+     TARGET(batch_max_wait_ms),
+     .standard = "5ms",
+     .min = 0,
+     .max = 60 * SECOND,
+     .help = "Or once it is so old: what a quiet database waits for its audit entry."},
+    {.name = "store_buffer",
+     .kind = OPTION_SIZE,
+     TARGET(store_buffer_bytes),
+     .standard = "4M",
+     .min = 64 * KIB,
+     .max = 1 * GIB,
+     .help = "Rows that wait for the database before the reading of WAL pauses."},
+    {.name = "feedback_interval",
+     .kind = OPTION_DURATION,
+     TARGET(feedback_interval_ms),
+     .standard = "10s",
+     .min = 100,
+     .max = 10 * 60 * SECOND,
+     .help = "How often the server is told what is safe. Keep it well below wal_sender_timeout."},
+    {.name = "shutdown_timeout",
+     .kind = OPTION_DURATION,
+     TARGET(shutdown_timeout_ms),
+     .standard = "10s",
+     .min = 0,
+     .max = 1 * HOUR,
+     .help =
+         "How long a stop waits for what is under way. What is not done by then is done at the\n"
+         "next start."},
+
+    {.group = "Realtime",
+     .name = "realtime_queue",
+     .kind = OPTION_SIZE,
+     TARGET(realtime_queue_bytes),
+     .standard = "64M",
+     .min = 64 * KIB,
+     .max = 16 * GIB,
+     .help =
+         "Rows that wait to be sent to browsers. Beyond that rows are left out, and every client\n"
+         "is made to rejoin so that it knows."},
+    {.name = "realtime_max_clients",
+     .kind = OPTION_NUMBER,
+     TARGET(realtime_max_clients),
+     .standard = "10000",
+     .min = 1,
+     .max = 1000000,
+     .help = "WebSocket connections."},
+    {.name = "realtime_max_channels",
+     .kind = OPTION_NUMBER,
+     TARGET(realtime_max_channels),
+     .standard = "100",
+     .min = 1,
+     .max = 10000,
+     .help = "Joined channels of one connection."},
+    {.name = "realtime_client_buffer",
+     .kind = OPTION_SIZE,
+     TARGET(realtime_client_buffer_bytes),
+     .standard = "1M",
+     .min = 16 * KIB,
+     .max = 1 * GIB,
+     .help = "What may wait for one client that reads slowly before it is disconnected."},
+    {.name = "realtime_max_frame",
+     .kind = OPTION_SIZE,
+     TARGET(realtime_max_frame_bytes),
+     .standard = "5000000",
+     .min = 1 * KIB,
+     .max = 256 * MIB,
+     .help = "The largest frame that is taken from a client."},
+    {.name = "realtime_idle_timeout",
+     .kind = OPTION_DURATION,
+     TARGET(realtime_idle_timeout_ms),
+     .standard = "60s",
+     .min = 1 * SECOND,
+     .max = 24 * HOUR,
+     .help = "A connection that says nothing for so long is closed; clients send a heartbeat every "
+             "25s."},
+
+    {.group = "Webhooks",
+     .name = "webhook_allow_private",
+     .kind = OPTION_BOOL,
+     TARGET(webhook_allow_private),
+     .standard = "off",
+     .help =
+         "Whether webhooks may call private, loopback and link-local addresses. On, whoever may\n"
+         "write a webhook reaches what this host reaches."},
+    {.name = "webhook_concurrency",
+     .kind = OPTION_NUMBER,
+     TARGET(webhook_concurrency),
+     .standard = "64",
+     .min = 1,
+     .max = 10000,
+     .help = "Requests under way at once, in all."},
+    {.name = "webhook_endpoint_concurrency",
+     .kind = OPTION_NUMBER,
+     TARGET(webhook_endpoint_concurrency),
+     .standard = "8",
+     .min = 1,
+     .max = 1000,
+     .help = "Requests under way at once to one webhook, so that a slow one delays no other."},
+    {.name = "webhook_response",
+     .kind = OPTION_SIZE,
+     TARGET(webhook_response_bytes),
+     .standard = "20000",
+     .min = 0,
+     .max = 1 * MIB,
+     .help = "How much of an answer is kept with the attempt."},
+    {.name = "webhook_ca_file",
+     .kind = OPTION_TEXT,
+     TARGET(webhook_ca_file),
+     .standard = "",
+     .help = "A PEM file of certificate authorities to trust; empty: the system's."},
+};
+
+const size_t option_count = sizeof(options) / sizeof(*options);
+
+const struct option *option_find(struct str name)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (str_eq(name, str_c(options[i].name)))
+            return &options[i];
+    return NULL;
+}
