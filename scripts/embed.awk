@@ -34,7 +34,7 @@ FNR == 1 {
 
 {
     line = $0
-    gsub(/\\/, "\\\\", line)
+    gsub(/\\/, "\\\\&", line)
     gsub(/"/, "\\\"", line)
     gsub(/\t/, "\\t", line)
     gsub(/\?/, "\\?", line)

@@ -67,6 +67,15 @@ struct change {
     struct str content;
 };
 
+/* Where a change stands in the stream: its transaction and its place in it. (commit_lsn, ordinal) is
+ * the identity of a change for ever. */
+struct position {
+    lsn_t commit_lsn;
+    uint64_t ordinal; /* from 1 */
+    int64_t commit_time; /* microseconds since 1970 */
+    uint32_t xid;
+};
+
 bool change_is_row(const struct change *change); /* INSERT, UPDATE, DELETE or TRUNCATE */
 
 /* "insert", "update", "delete", "truncate"; "begin", "commit", "message". */

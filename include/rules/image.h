@@ -1,0 +1,30 @@
+/* Rows as JSON for the audit trail and for webhooks: exact values, secrets left out. */
+#ifndef PGHERALD_RULES_IMAGE_H
+#define PGHERALD_RULES_IMAGE_H
+
+#include "rules/ruleset.h"
+
+/* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed values
+ * that did not change. Redacted values are "[redacted]", ignored columns are not there. */
+void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                   const struct change *change);
+/* The same of the old row, as much of it as the replica identity carries. */
+void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                   const struct change *change);
+
+/* Calls `each` for the columns that an UPDATE changed, ignored ones left out. Returns false, and
+ * calls nothing, if the old row is not known in full. */
+bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
+                           const struct change *change,
+                           void (*each)(void *arg, struct str name), void *arg);
+
+/* Appends the primary key's value: as text, or as a JSON array if it has several columns. false if
+ * the table has no primary key, or the stream does not carry it. */
+bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change);
+
+/* The body of a webhook: {"type","timestamp","data":{"schema","table","operation","record",
+ * "old_record","commit_lsn","ordinal"}}. */
+void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                            const struct change *change, const struct position *position);
+
+#endif

@@ -1,0 +1,29 @@
+/* One row of public.webhooks, as far as matching needs it: its secret never comes here. */
+#ifndef PGHERALD_RULES_WEBHOOK_RULE_H
+#define PGHERALD_RULES_WEBHOOK_RULE_H
+
+#include "row/change.h"
+#include "row/predicate.h"
+#include "rules/rule_row.h"
+
+struct webhook_rule {
+    uint8_t id[16];
+    bool has_owner;
+    uint8_t owner[16]; /* a user's webhook gets only rows whose user_id is his */
+    struct rule_list events;
+    struct predicate *filter;
+    bool is_active;
+};
+
+enum result webhook_rule_parse(const struct rule_row *row, struct webhook_rule **out,
+                               struct err *err) MUST_CHECK;
+void webhook_rule_free(struct webhook_rule *rule);
+
+/* Whether one of its patterns (`memories.insert`, `memories.*`, `*`) names the event. */
+bool webhook_rule_wants(const struct webhook_rule *rule, struct str event);
+
+/* Whether this very row is for it: owner and filter. */
+bool webhook_rule_matches(const struct webhook_rule *rule, const struct change *change,
+                          const struct types *types);
+
+#endif

@@ -1,0 +1,43 @@
+#include "rules/audit_policy.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum result audit_policy_parse(const struct rule_row *row, struct audit_policy **out,
+                               struct err *err)
+{
+    struct audit_policy *policy = mem_alloc(sizeof(*policy));
+
+    *out = NULL;
+    policy->table_name = str_dup(rule_row_text(row, "table_name"));
+    policy->is_enabled = rule_row_bool(row, "is_enabled", true);
+    if (rule_row_list(row, "redact", &policy->redact, err) != OK ||
+        rule_row_list(row, "ignore", &policy->ignore, err) != OK) {
+        audit_policy_free(policy);
+        return FAILED;
+    }
+    *out = policy;
+    return OK;
+}
+
+void audit_policy_free(struct audit_policy *policy)
+{
+    if (!policy)
+        return;
+    rule_list_fini(&policy->redact);
+    rule_list_fini(&policy->ignore);
+    free(policy->table_name);
+    free(policy);
+}
+
+unsigned audit_policy_fit(const struct audit_policy *policy, struct str resource)
+{
+    struct str name = str_c(policy->table_name);
+
+    if (str_eq(name, STR("*")))
+        return 1;
+    if (str_ends(name, STR(".*")))
+        return str_starts(resource, str_from(name.data, name.len - 1)) ? 2 : 0;
+    return str_eq(name, resource) ? 3 : 0;
+}

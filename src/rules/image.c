@@ -1,0 +1,149 @@
+#include "rules/image.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "row/value.h"
+
+static void add_column(struct buf *out, struct ruleset *rules, const struct column_rule *rule,
+                       const struct column *column)
+{
+    if (rule->care == COLUMN_IGNORE)
+        return;
+    if (out->data[out->len - 1] != '{')
+        buf_add_char(out, ',');
+    buf_add_str(out, rule->json_key);
+    if (rule->care == COLUMN_REDACT && column->form != VALUE_NULL)
+        buf_add_c(out, "\"[redacted]\"");
+    else
+        value_add_json(out, ruleset_types(rules), column, VALUE_AS_JSONB);
+}
+
+static void add_columns(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                        struct columns columns)
+{
+    for (size_t i = 0; i < columns.count && buf_ok(out); i++)
+        add_column(out, rules, table_rules_column(rules, table, i, &columns.items[i]),
+                   &columns.items[i]);
+}
+
+/* Unchanged TOASTed values are not in the record, but a full identity has them. */
+static void add_unchanged(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                          const struct change *change)
+{
+    if (change->record.count >= change->identity.count || !change_has_full_identity(change))
+        return;
+    for (size_t i = 0; i < change->identity.count && buf_ok(out); i++) {
+        const struct column *column = &change->identity.items[i];
+
+        if (!columns_find(change->record, column->name))
+            add_column(out, rules, table_rules_column(rules, table, i, column), column);
+    }
+}
+
+void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                   const struct change *change)
+{
+    buf_add_char(out, '{');
+    if (!buf_ok(out))
+        return;
+    add_columns(out, rules, table, change->record);
+    if (change->kind == CHANGE_UPDATE)
+        add_unchanged(out, rules, table, change);
+    buf_add_char(out, '}');
+}
+
+void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                   const struct change *change)
+{
+    buf_add_char(out, '{');
+    if (!buf_ok(out))
+        return;
+    add_columns(out, rules, table, change->identity);
+    buf_add_char(out, '}');
+}
+
+/* The old value of the record's column at `index`: nearly always at the same index. */
+static const struct column *old_value(const struct change *change, size_t index)
+{
+    struct str name = change->record.items[index].name;
+
+    if (index < change->identity.count && str_eq(change->identity.items[index].name, name))
+        return &change->identity.items[index];
+    return columns_find(change->identity, name);
+}
+
+bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
+                           const struct change *change,
+                           void (*each)(void *arg, struct str name), void *arg)
+{
+    if (change->kind != CHANGE_UPDATE || !change_has_full_identity(change))
+        return false;
+    for (size_t i = 0; i < change->record.count; i++) {
+        const struct column *column = &change->record.items[i];
+        const struct column *old = old_value(change, i);
+
+        if (old && value_same(old, column))
+            continue;
+        if (table_rules_column(rules, table, i, column)->care != COLUMN_IGNORE)
+            each(arg, column->name);
+    }
+    return true;
+}
+
+bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change)
+{
+    struct columns row = change->kind == CHANGE_DELETE ? change->identity : change->record;
+    size_t before = out->len;
+
+    if (change->key_count == 0)
+        return false;
+    if (change->key_count > 1)
+        buf_add_char(out, '[');
+    for (size_t i = 0; i < change->key_count; i++) {
+        const struct column *column = columns_find(row, change->key[i]);
+
+        if (!column) {
+            buf_truncate(out, before);
+            return false;
+        }
+        if (i > 0)
+            buf_add_char(out, ',');
+        if (change->key_count > 1)
+            value_add_json(out, ruleset_types(rules), column, VALUE_AS_JSONB);
+        else
+            value_add_text(out, column);
+    }
+    if (change->key_count > 1)
+        buf_add_char(out, ']');
+    return true;
+}
+
+void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                            const struct change *change, const struct position *position)
+{
+    char when[CLOCK_ISO_TEXT];
+    char lsn[LSN_TEXT];
+
+    buf_add_c(out, "{\"type\":");
+    json_add_string(out, table->events[rule_operation(change->kind)]);
+    buf_addf(out, ",\"timestamp\":\"%s\",\"data\":{\"schema\":",
+             clock_iso_us(position->commit_time, when));
+    json_add_string(out, table->schema);
+    buf_add_c(out, ",\"table\":");
+    json_add_string(out, table->table);
+    buf_add_c(out, ",\"operation\":");
+    json_add_string(out, change_verb(change->kind));
+    buf_add_c(out, ",\"record\":");
+    if (change->kind == CHANGE_INSERT || change->kind == CHANGE_UPDATE)
+        image_add_new(out, rules, table, change);
+    else
+        buf_add_c(out, "null");
+    buf_add_c(out, ",\"old_record\":");
+    if (change->kind == CHANGE_UPDATE || change->kind == CHANGE_DELETE)
+        image_add_old(out, rules, table, change);
+    else
+        buf_add_c(out, "null");
+    buf_addf(out, ",\"commit_lsn\":\"%s\",\"ordinal\":", lsn_format(position->commit_lsn, lsn));
+    buf_add_u64(out, position->ordinal);
+    buf_add_c(out, "}}");
+}
