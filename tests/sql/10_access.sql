@@ -1,0 +1,210 @@
+-- Tries every cell of docs/access.md: each table, each operation, as each kind of caller, on
+-- a row that is there. The page is the expectation; what a real attempt does is compared.
+begin;
+\set page `cat docs/access.md`
+select no_plan();
+select tap.people();
+select tap.fixture();
+
+create temporary table line as
+select n, string_to_array(trim(both '| ' from l), ' | ') as cells
+from regexp_split_to_table(:'page', E'\n') with ordinality as t (l, n)
+where l like '| `%';
+
+create temporary table expected as
+select replace(cells[1], '`', '') as relation, actor, cells[i] as cell
+from line, (values (2, 'anon'), (3, 'owner'), (4, 'participant'), (5, 'other user'), (6, 'service_role')) as a (i, actor)
+where cardinality(cells) = 6;
+
+-- What a caller can do with the one row of a table that tap.fixture() made. Letters as in
+-- the page: capital when every column can be reached, small when some can.
+create function pg_temp.actual(role text, sub uuid, relation regclass, out cell text, out reached jsonb)
+language plpgsql as $$
+declare
+  row_text jsonb;
+  key_cond text;
+  columns text[];
+  usable text[];
+  result text;
+begin
+  cell := '';
+  reached := '{}';
+  execute format('select to_jsonb(t) from %s t %s limit 1', relation,
+    case relation::text when 'users' then format('where id = %L', tap.ann()) else '' end) into row_text;
+  select string_agg(format('%I = %L', a.attname, row_text ->> a.attname::text), ' and ') into key_cond
+  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+  where i.indrelid = relation and i.indisprimary;
+  select array_agg(quote_ident(attname) order by attnum) into columns
+  from pg_attribute where attrelid = relation and attnum > 0 and not attisdropped;
+
+  -- select: the row with all columns, else each column by itself
+  if tap.attempt(role, sub, format('select * from %s where %s', relation, key_cond)) = '1' then
+    cell := cell || 'S';
+  else
+    usable := array(select c from unnest(columns) as c
+      where tap.attempt(role, sub, format('select %s from %s where %s', c, relation, key_cond)) = '1');
+    if usable <> '{}' then
+      cell := cell || 's';
+      reached := reached || jsonb_build_object('s', usable);
+    end if;
+  end if;
+
+  select array_agg(quote_ident(attname) order by attnum) into columns
+  from pg_attribute where attrelid = relation and attnum > 0 and not attisdropped and attgenerated = '';
+
+  -- insert: the same row again after it is gone; else only the columns that the caller may
+  -- name, with new values for the rest
+  begin
+    set local session_replication_role = replica;  -- neither cascades nor the audit trail's guard
+    execute format('delete from %s where %s', relation, key_cond);
+    set local session_replication_role = origin;
+    result := tap.attempt(role, sub, format('insert into %s (%s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, %3$L)',
+      relation, array_to_string(columns, ', '), row_text));
+    if result = '1' then
+      cell := cell || 'I';
+    else
+      usable := array(select c from unnest(columns) as c
+        where has_column_privilege(role, relation, trim(both '"' from c), 'insert'));
+      if usable <> '{}' and '1' = tap.attempt(role, sub, format('insert into %s (%s) select %2$s from jsonb_populate_record(null::%1$s, %3$L)',
+        relation, array_to_string(usable, ', '), row_text))
+      then
+        cell := cell || 'i';
+        reached := reached || jsonb_build_object('i', usable);
+      end if;
+    end if;
+    raise exception 'take it back' using errcode = 'TAPOK';
+  exception when sqlstate 'TAPOK' then
+    null;
+  end;
+
+  -- update: every column to its own value, else each column by itself
+  select array_agg(quote_ident(attname) order by attnum) into columns
+  from pg_attribute
+  where attrelid = relation and attnum > 0 and not attisdropped and attgenerated = '' and attidentity <> 'a';
+  if tap.attempt(role, sub, format('update %s set %s where %s', relation,
+      (select string_agg(format('%s = %1$s', c), ', ') from unnest(columns) as c), key_cond)) = '1'
+  then
+    cell := cell || 'U';
+  else
+    usable := array(select c from unnest(columns) as c
+      where tap.attempt(role, sub, format('update %s set %s = (jsonb_populate_record(null::%1$s, %L)).%2$s where %s',
+        relation, c, row_text, key_cond)) = '1');
+    if usable <> '{}' then
+      cell := cell || 'u';
+      reached := reached || jsonb_build_object('u', usable);
+    end if;
+  end if;
+
+  if tap.attempt(role, sub, format('delete from %s where %s', relation, key_cond)) = '1' then
+    cell := cell || 'D';
+  end if;
+  cell := coalesce(nullif(cell, ''), '-');
+end
+$$;
+
+select bag_eq(
+  $$ select distinct relation from expected $$,
+  $$ select n.nspname || '.' || c.relname
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p') and n.nspname in ('public', 'pgherald') $$,
+  'docs/access.md names every table, and no other');
+
+create temporary table actual as
+select e.relation, e.actor, e.cell as expected, a.cell as found, a.reached
+from expected e
+join (values
+  ('anon', 'anon', null::uuid),
+  ('owner', 'authenticated', tap.ann()),
+  ('participant', 'authenticated', tap.bob()),
+  ('other user', 'authenticated', tap.cy()),
+  ('service_role', 'service_role', null)
+) as w (actor, role, sub) using (actor)
+cross join lateral pg_temp.actual(w.role, w.sub, e.relation::regclass) as a;
+
+select is(found, expected, format('%s on %s: %s', actor, relation, expected)) from actual order by relation, actor;
+
+-- The columns behind the small letters.
+select is(
+  (select array_agg(c order by c) from jsonb_array_elements_text(a.reached -> l.letter) as c),
+  (select array_agg(c order by c) from unnest(string_to_array(l.columns, ', ')) as c),
+  format('owner on %s, columns for %s', l.relation, l.letter))
+from (select replace(cells[1], '`', '') as relation, cells[2] as letter, cells[3] as columns from line where cardinality(cells) = 3) as l
+join actual a on a.relation = l.relation and a.actor = 'owner';
+select is(
+  (select array_agg(a.relation || ' ' || k order by a.relation, k) from actual a, jsonb_object_keys(a.reached) as k where a.actor = 'owner'),
+  (select array_agg(replace(cells[1], '`', '') || ' ' || cells[2] order by replace(cells[1], '`', ''), cells[2]) from line where cardinality(cells) = 3),
+  'docs/access.md lists the columns of every small letter');
+
+-- No caller gets around the parent by a partition's own name.
+select is(tap.attempt(role, null, statement), '42501', format('%s: %s', role, statement))
+from unnest(array['anon', 'authenticated', 'service_role']) as role,
+  unnest(array[
+    'select from pgherald_audit.audit_logs_default',
+    'insert into pgherald_audit.audit_logs_default (id, action, resource_type) values (1, ''x'', ''y'')',
+    'delete from pgherald_audit.audit_logs_default',
+    'truncate pgherald_audit.audit_logs_default']) as statement;
+
+-- Row level security is on wherever anyone has a grant, and nobody may truncate.
+select is_empty(
+  $$ select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity $$,
+  'row level security is on for every table in public');
+select is_empty(
+  $$ select c.relname, r from pg_class c, unnest(array['anon', 'authenticated', 'service_role']) as r
+     where c.relnamespace in ('public'::regnamespace, 'pgherald'::regnamespace, 'pgherald_audit'::regnamespace)
+       and c.relkind in ('r', 'p') and has_table_privilege(r, c.oid, 'truncate, references, trigger') $$,
+  'nobody has TRUNCATE, REFERENCES or TRIGGER');
+select is_empty(
+  $$ select c.relname from pg_class c
+     where c.relnamespace in ('public'::regnamespace, 'pgherald'::regnamespace, 'pgherald_audit'::regnamespace)
+       and c.relkind in ('r', 'p', 'v') and has_any_column_privilege('anon', c.oid, 'select, insert, update, references') $$,
+  'anon has no privilege on any table or view');
+
+-- ---------------------------------------------------------------- functions
+
+create temporary table allowed as
+select replace(cells[1], '`', '') as name, role, cells[i] as cell
+from line, (values (2, 'anon'), (3, 'authenticated'), (4, 'service_role')) as a (i, role)
+where cardinality(cells) = 4;
+
+select bag_eq(
+  $$ select distinct name from allowed
+     where name <> 'pgherald.mirror_auth_user' or to_regclass('auth.users') is not null $$,
+  $$ select n.nspname || '.' || p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where n.nspname in ('public', 'pgherald', 'pgherald_audit') $$,
+  'docs/access.md names every function, and no other');
+
+select is(
+  case when has_function_privilege(a.role, p.oid, 'execute') then 'x' else '-' end, a.cell,
+  format('%s calls %s: %s', a.role, a.name, a.cell))
+from allowed a
+join pg_proc p on a.name = p.pronamespace::regnamespace || '.' || p.proname
+order by a.name, a.role;
+
+select is_empty(
+  $$ select p.oid::regprocedure from pg_proc p
+     where p.pronamespace in ('public'::regnamespace, 'pgherald'::regnamespace, 'pgherald_audit'::regnamespace)
+       and not (coalesce(p.proconfig, '{}') && array['search_path=""', 'search_path=']) $$,
+  'every function has its own search_path');
+
+select is_empty(
+  $$ select nspname, r from pg_namespace, unnest(array['anon', 'authenticated', 'service_role']) as r
+     where nspname in ('pgherald', 'pgherald_audit') and has_schema_privilege(r, oid, 'usage, create') $$,
+  'no client enters pgherald''s schemas');
+select is_empty(
+  $$ select r from unnest(array['anon', 'authenticated', 'service_role']) as r where has_schema_privilege(r, 'public', 'create') $$,
+  'no client creates in schema public');
+
+-- ---------------------------------------------------------------- views
+
+select is(tap.call('authenticated', tap.ann(), 'select count(*) from public.job_status_summary'), '1', 'a user sees the summary of his jobs');
+select is(tap.call('authenticated', tap.cy(), 'select count(*) from public.job_status_summary'), '0', 'and not of others''');
+select is(tap.attempt('anon', null, 'select * from public.job_status_summary'), '42501', 'anon does not see job_status_summary');
+select is(tap.call('authenticated', tap.ann(), 'select count(distinct activity_type) from public.user_recent_activity'), '8', 'a user sees all kinds of his activity');
+select is(tap.call('authenticated', tap.cy(), 'select count(*) from public.user_recent_activity'), '0', 'and not of others''');
+select is(tap.attempt('anon', null, 'select * from public.user_recent_activity'), '42501', 'anon does not see user_recent_activity');
+
+-- A caller without claims, and one with a user id that is none, see nothing.
+select is(tap.attempt('authenticated', null, 'select * from public.memories'), '0', 'authenticated without a user sees no row');
+
+select * from finish();
+rollback;
