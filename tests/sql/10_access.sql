@@ -87,7 +87,7 @@ begin
     cell := cell || 'U';
   else
     usable := array(select c from unnest(columns) as c
-      where tap.attempt(role, sub, format('update %s set %s = (jsonb_populate_record(null::%1$s, %L)).%2$s where %s',
+      where tap.attempt(role, sub, format('update %1$s set %2$s = (jsonb_populate_record(null::%1$s, %3$L)).%2$s where %4$s',
         relation, c, row_text, key_cond)) = '1');
     if usable <> '{}' then
       cell := cell || 'u';
