@@ -1,0 +1,68 @@
+#include "dispatch/schedule.h"
+
+#include <stddef.h>
+
+#define STATUS_GONE 410
+#define JITTER_PERCENT 20 /* on both sides of the schedule */
+
+#define SECONDS(n) (UINT64_C(1000) * (n))
+#define MINUTES(n) (SECONDS(60) * (n))
+#define HOURS(n) (MINUTES(60) * (n))
+
+/* The wait after the first attempt, after the second, ... */
+static const uint64_t delays_ms[] = {
+    SECONDS(5), MINUTES(5), MINUTES(30), HOURS(2),  HOURS(5),
+    HOURS(10),  HOURS(14),  HOURS(20),   HOURS(24),
+};
+
+static uint64_t delay_after(unsigned attempt)
+{
+    const size_t count = sizeof(delays_ms) / sizeof(delays_ms[0]);
+    size_t at = attempt > 0 ? attempt - 1 : 0;
+
+    return delays_ms[at < count ? at : count - 1];
+}
+
+/* A share of `ms` between 0 and `percent` %. */
+static uint64_t share(uint64_t ms, unsigned percent, uint32_t random)
+{
+    return ms * percent / 100 * random / UINT32_MAX;
+}
+
+static uint64_t spread(uint64_t ms, uint32_t random)
+{
+    return ms - ms * JITTER_PERCENT / 100 + share(ms, 2 * JITTER_PERCENT, random);
+}
+
+static uint64_t bounded(uint64_t ms)
+{
+    return ms < SCHEDULE_LONGEST_MS ? ms : SCHEDULE_LONGEST_MS;
+}
+
+/* Retry-After is the earliest moment that suits the receiver: its jitter only adds, so that those
+ * who were all told the same do not all return at once. */
+static uint64_t delay_ms(const struct schedule_outcome *outcome, uint32_t random)
+{
+    uint64_t planned = spread(delay_after(outcome->attempt), random);
+    uint64_t asked_s = outcome->retry_after_s > 0 ? (uint64_t)outcome->retry_after_s : 0;
+    uint64_t asked = asked_s < SCHEDULE_LONGEST_MS / 1000 ? SECONDS(asked_s) : SCHEDULE_LONGEST_MS;
+
+    if (asked > planned)
+        planned = asked + share(asked, JITTER_PERCENT, random);
+    return bounded(planned);
+}
+
+struct schedule_decision schedule_decide(const struct schedule_outcome *outcome, uint32_t random)
+{
+    struct schedule_decision decision = {SCHEDULE_RETRY, 0};
+
+    if (schedule_is_success(outcome->status_code))
+        decision.verdict = SCHEDULE_DELIVERED;
+    else if (outcome->status_code == STATUS_GONE)
+        decision.verdict = SCHEDULE_GONE;
+    else if (outcome->attempt > outcome->max_retries)
+        decision.verdict = SCHEDULE_EXHAUSTED;
+    else
+        decision.delay_ms = delay_ms(outcome, random);
+    return decision;
+}
