@@ -12,8 +12,8 @@
 
 struct realtime;
 
-/* Binds both addresses before it returns, so that a taken port is an error here. `inbox` and `stats`
- * are borrowed and outlive it; the inbox's wake is set here. */
+/* Binds both addresses before it returns, so that a taken port is an error here. `inbox` and
+ * `stats` are borrowed and outlive it; the inbox's wake is set here. */
 enum result realtime_start(const struct config *config, struct stats *stats, struct queue *inbox,
                            struct realtime **out, struct err *err) MUST_CHECK;
 

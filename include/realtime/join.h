@@ -1,0 +1,31 @@
+/* What a client says when it joins a channel: the payload of phx_join. */
+#ifndef PGHERALD_REALTIME_JOIN_H
+#define PGHERALD_REALTIME_JOIN_H
+
+#include "realtime/binding.h"
+
+struct json_t;
+
+#define JOIN_MAX_BINDINGS 100
+#define JOIN_MAX_ECHO (1 << 20)
+
+struct join {
+    struct str access_token; /* empty: none was sent; borrowed from the payload */
+    bool is_private;
+    bool presence; /* wants presence_state */
+    struct binding **bindings;
+    size_t binding_count;
+    struct buf echo;  /* JSON array: the bindings, for the reply */
+    bool has_problem; /* a binding cannot work; `problem` says which and why */
+    struct err problem;
+};
+
+/* FAILED if the payload as a whole makes no sense, and nothing is to be freed then. */
+enum result join_read(const struct json_t *payload, struct join *out, struct err *err) MUST_CHECK;
+void join_fini(struct join *join);
+
+/* The token of an access_token message or a join; keys that are no JWT ("sb_...") and null are the
+ * empty text. */
+struct str join_token(const struct json_t *payload);
+
+#endif

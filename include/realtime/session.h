@@ -1,0 +1,32 @@
+/* A session is a distinct (role, claims): all clients that PostgreSQL could not tell apart share
+ * one, so it is asked once for all of them. */
+#ifndef PGHERALD_REALTIME_SESSION_H
+#define PGHERALD_REALTIME_SESSION_H
+
+#include "realtime/map.h"
+#include "token/token.h"
+
+struct session {
+    struct map_node node;
+    struct sessions *home;
+    unsigned refs;
+    char *role;
+    char *claims;
+    size_t claims_len;
+    /* Scratch of whoever walks over recipients: which walk saw it last, and its place in it. */
+    uint64_t seen;
+    size_t place;
+};
+
+struct sessions {
+    struct map map;
+};
+
+void sessions_fini(struct sessions *sessions); /* must be empty */
+
+/* The session of a token, with one reference for the caller. */
+struct session *session_get(struct sessions *sessions, const struct token *token);
+struct session *session_ref(struct session *session);
+void session_unref(struct session *session);
+
+#endif
