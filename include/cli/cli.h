@@ -1,0 +1,63 @@
+/* The subcommands of the program. Each gets the settings and what stood on the command line, and
+ * returns an exit code: EXIT_SUCCESS, EXIT_FAILURE (a check failed, the work could not be done), or
+ * EX_USAGE, EX_OSERR, EX_CONFIG of sysexits.h. */
+#ifndef PGHERALD_CLI_CLI_H
+#define PGHERALD_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/lsn.h"
+#include "config/config.h"
+
+enum cli_flag {
+    CLI_JSON = 1 << 0,
+    CLI_DRY_RUN = 1 << 1,
+    CLI_WITH_SEED_APP = 1 << 2,
+    CLI_SAMPLE = 1 << 3,
+    CLI_HELP = 1 << 4,
+    CLI_VERSION = 1 << 5,
+    CLI_ENDPOS = 1 << 6, /* takes a value */
+    CLI_CONFIG = 1 << 7  /* takes a value */
+};
+
+struct cli_command;
+
+struct cli_args {
+    unsigned flags;
+    const struct cli_command *command; /* NULL: only --help or --version */
+    const char *config_path;           /* of -c; NULL: not given */
+    lsn_t endpos;                      /* 0: not given */
+};
+
+struct cli_command {
+    const char *name;
+    unsigned flags; /* which are allowed, besides CLI_HELP and CLI_CONFIG */
+    const char *usage;
+    const char *summary; /* a line of `pgherald --help` */
+    const char *help;    /* what `pgherald NAME --help` says */
+    bool lists_settings; /* its help ends in the list of settings */
+    int (*run)(const struct config *config, const struct cli_args *args);
+};
+
+/* Reads the command line. On FAILED err says what is wrong and what is allowed. */
+enum result cli_parse(const struct cli_command *commands, size_t count, int argc, char **argv,
+                      struct cli_args *args, struct err *err) MUST_CHECK;
+
+/* `pgherald --help`, or of one command. */
+void cli_write_help(const struct cli_command *commands, size_t count,
+                    const struct cli_command *command, struct buf *out);
+
+/* The file to read: the given one, else ./conf/pgherald.conf, else /etc/pgherald.conf, else NULL.
+ */
+const char *cli_config_path(const struct cli_args *args);
+
+/* For commands that speak with the database; false, with a message on stderr, if it is not set. */
+bool cli_has_database(const struct config *config);
+
+int cli_init(const struct config *config, const struct cli_args *args);
+int cli_status(const struct config *config, const struct cli_args *args);
+int cli_doctor(const struct config *config, const struct cli_args *args);
+int cli_settings(const struct config *config, const struct cli_args *args);
+
+#endif

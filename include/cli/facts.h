@@ -1,0 +1,51 @@
+/* What init, status and doctor all ask of the server. */
+#ifndef PGHERALD_CLI_FACTS_H
+#define PGHERALD_CLI_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pg/sync.h"
+
+struct server_facts {
+    char version[64];
+    int version_number; /* 150020 */
+    char wal_level[16];
+    int max_slots, used_slots;
+    int max_senders, used_senders;
+    bool guards_plugins;        /* the server knows output_plugin_libraries */
+    char plugin_libraries[512]; /* its value */
+    char user[64];
+    char database[64];
+    bool superuser, replication, standby, may_create;
+    int64_t now_us; /* the server's clock */
+};
+
+struct slot_facts {
+    bool exists;
+    bool logical, here, active;
+    char plugin[64];
+    char database[64];
+    char wal_status[16];
+    char restart_lsn[24], confirmed_lsn[24]; /* empty: none */
+    long long active_pid, lag_bytes, retained_bytes;
+    bool has_safe_size; /* max_slot_wal_keep_size is set */
+    long long safe_size;
+};
+
+enum result server_facts_load(struct pg_sync *conn, struct server_facts *out,
+                              struct err *err) MUST_CHECK;
+enum result slot_facts_load(struct pg_sync *conn, const char *slot, struct slot_facts *out,
+                            struct err *err) MUST_CHECK;
+
+/* Whether `libraries` (the value of output_plugin_libraries) lets wal2json in. */
+bool plugin_is_listed(const char *libraries);
+
+/* What keeps the server from having a slot of ours, with the remedy; false if nothing does. */
+bool server_forbids_slot(const struct server_facts *server, struct err *what, struct err *remedy);
+
+/* What is wrong with a slot that exists, with the remedy; false if nothing is. */
+bool slot_is_unusable(const char *name, const struct slot_facts *slot, struct err *what,
+                      struct err *remedy);
+
+#endif

@@ -1,0 +1,3 @@
+-- $1 publication, $2 schemas: every table of the schemas, and why it is not in the publication.
+select relation::text, reason
+from pgherald.refresh_publication($1, $2::text[])

@@ -1,0 +1,176 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "base/version.h"
+#include "cli/cli.h"
+
+static const struct flag {
+    const char *name, *alias;
+    enum cli_flag flag;
+    const char *value; /* what it takes, NULL for nothing */
+    const char *help;
+} flags[] = {
+    {"--config", "-c", CLI_CONFIG, "FILE", "read the settings from FILE"},
+    {"--json", NULL, CLI_JSON, NULL, "print JSON"},
+    {"--dry-run", NULL, CLI_DRY_RUN, NULL, "say what would be done and change nothing"},
+    {"--with-seed-app", NULL, CLI_WITH_SEED_APP, NULL, "install the application's own tables too"},
+    {"--endpos", NULL, CLI_ENDPOS, "LSN", "exit 0 once everything up to LSN is durable"},
+    {"--sample", NULL, CLI_SAMPLE, NULL, "print a file with every key explained"},
+    {"--help", "-h", CLI_HELP, NULL, "say this"},
+    {"--version", "-V", CLI_VERSION, NULL, "say which version this is"},
+};
+#define FLAG_COUNT (sizeof(flags) / sizeof(*flags))
+
+static const struct flag *find_flag(struct str name)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (str_eq(name, str_c(flags[i].name)) ||
+            (flags[i].alias && str_eq(name, str_c(flags[i].alias))))
+            return &flags[i];
+    return NULL;
+}
+
+static enum result take_value(struct cli_args *args, const struct flag *flag, const char *value,
+                              struct err *err)
+{
+    if (flag->flag == CLI_CONFIG)
+        args->config_path = value;
+    else if (!lsn_parse(str_c(value), &args->endpos) || args->endpos == 0)
+        return err_set(err, "\"%.40s\" is no LSN; one looks like 0/16B3748", value);
+    return OK;
+}
+
+/* argv[*i] starts with a dash; its value may be the next word or stand behind `=`. */
+static enum result parse_flag(struct cli_args *args, int argc, char **argv, int *i, struct err *err)
+{
+    struct str name, value;
+    bool attached = str_split(str_c(argv[*i]), '=', &name, &value);
+    const struct flag *flag = find_flag(name);
+
+    if (!flag)
+        return err_set(err, "unknown option %.60s", argv[*i]);
+    args->flags |= flag->flag;
+    if (!flag->value)
+        return attached ? err_set(err, "%s takes no value", flag->name) : OK;
+    if (attached)
+        return take_value(args, flag, value.data, err);
+    if (*i + 1 == argc)
+        return err_set(err, "%s needs a value: %s", flag->name, flag->value);
+    return take_value(args, flag, argv[++*i], err);
+}
+
+static const struct cli_command *find_command(const struct cli_command *commands, size_t count,
+                                              const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Options may stand before and after the command, so this comes last. */
+static enum result check_flags(const struct cli_args *args, struct err *err)
+{
+    unsigned allowed = CLI_HELP | CLI_VERSION | CLI_CONFIG;
+
+    if (!args->command)
+        return args->flags & (CLI_HELP | CLI_VERSION)
+                   ? OK
+                   : err_set(err, "a command is missing; pgherald --help lists them");
+    allowed |= args->command->flags;
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (args->flags & flags[i].flag & ~allowed)
+            return err_set(err, "%s is not for %s; usage: pgherald %s", flags[i].name,
+                           args->command->name, args->command->usage);
+    return OK;
+}
+
+enum result cli_parse(const struct cli_command *commands, size_t count, int argc, char **argv,
+                      struct cli_args *args, struct err *err)
+{
+    *args = (struct cli_args){0};
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-') {
+            if (parse_flag(args, argc, argv, &i, err) != OK)
+                return FAILED;
+        } else if (args->command) {
+            return err_set(err, "\"%.60s\" is one word too many; usage: pgherald %s", argv[i],
+                           args->command->usage);
+        } else {
+            args->command = find_command(commands, count, argv[i]);
+            if (!args->command)
+                return err_set(err, "unknown command %.60s; pgherald --help lists them", argv[i]);
+        }
+    }
+    return check_flags(args, err);
+}
+
+static void add_flags(unsigned which, struct buf *out)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++) {
+        char name[64];
+
+        if (!(which & flags[i].flag))
+            continue;
+        snprintf(name, sizeof(name), "%s%s%s%s%s", flags[i].alias ? flags[i].alias : "",
+                 flags[i].alias ? ", " : "", flags[i].name, flags[i].value ? " " : "",
+                 flags[i].value ? flags[i].value : "");
+        buf_addf(out, "  %-22s %s\n", name, flags[i].help);
+    }
+}
+
+static void write_command_help(const struct cli_command *command, struct buf *out)
+{
+    buf_addf(out, "usage: pgherald %s\n\n%s\n\n", command->usage, command->help);
+    add_flags(command->flags | CLI_CONFIG | CLI_HELP, out);
+    if (!command->lists_settings)
+        return;
+    buf_add_c(out, "\nSettings, in the file or as PGHERALD_<KEY> in the environment:\n\n");
+    config_write_help(out);
+}
+
+void cli_write_help(const struct cli_command *commands, size_t count,
+                    const struct cli_command *command, struct buf *out)
+{
+    if (command) {
+        write_command_help(command, out);
+        return;
+    }
+    buf_add_c(out, "pgherald " PGHERALD_VERSION
+                   ": turns the changes of a PostgreSQL database into an audit trail,\n"
+                   "notifications, webhooks and live messages.\n\n"
+                   "usage: pgherald [-c FILE] COMMAND [options]\n\n");
+    for (size_t i = 0; i < count; i++)
+        buf_addf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    buf_add_c(out, "\n");
+    add_flags(CLI_CONFIG | CLI_HELP | CLI_VERSION, out);
+    buf_add_c(
+        out,
+        "\nWithout -c the settings come from conf/pgherald.conf if it is there, else from\n"
+        "/etc/pgherald.conf, and PGHERALD_<KEY> in the environment overrides each.\n"
+        "pgherald COMMAND --help tells more of a command, pgherald config --help of the settings.\n"
+        "\nExit codes: 0 fine; 1 a check failed or the work could not be done; 64 wrong usage;\n"
+        "71 the machine lacks something (memory, threads); 78 the settings are wrong.\n");
+}
+
+const char *cli_config_path(const struct cli_args *args)
+{
+    static const char *const usual[] = {"conf/pgherald.conf", "/etc/pgherald.conf"};
+
+    if (args->config_path)
+        return args->config_path;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
+        if (access(usual[i], F_OK) == 0)
+            return usual[i];
+    return NULL;
+}
+
+bool cli_has_database(const struct config *config)
+{
+    if (config->database_url[0])
+        return true;
+    fputs("pgherald: database_url is not set. Put it in the settings file, or in the environment:\n"
+          "  PGHERALD_DATABASE_URL=postgresql://user@host/database\n",
+          stderr);
+    return false;
+}

@@ -1,0 +1,113 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "base/version.h"
+#include "cli/cli.h"
+#include "daemon/daemon.h"
+
+static int run_daemon(const struct config *config, const struct cli_args *args)
+{
+    if (!cli_has_database(config))
+        return EX_CONFIG;
+    return daemon_run(config, cli_config_path(args), args->endpos);
+}
+
+static const struct cli_command commands[] = {
+    {.name = "init",
+     .flags = CLI_JSON | CLI_DRY_RUN | CLI_WITH_SEED_APP,
+     .usage = "init [--with-seed-app] [--dry-run] [--json]",
+     .summary = "install or upgrade the schema, the publication and the slot",
+     .help =
+         "Applies the migrations that are missing, each in a transaction of its own, brings the\n"
+         "publication up to date and makes the replication slot. May be run at any time; what is\n"
+         "there already is left alone. Changes are kept by the server from the moment on in which\n"
+         "the slot is made.",
+     .run = cli_init},
+    {.name = "run",
+     .flags = CLI_ENDPOS,
+     .usage = "run [--endpos LSN]",
+     .summary = "the daemon",
+     .help =
+         "Reads the stream until SIGTERM or SIGINT, which finish what is under way. SIGHUP reads\n"
+         "the settings again and applies those that can be changed (log_level).",
+     .lists_settings = true,
+     .run = run_daemon},
+    {.name = "status",
+     .flags = CLI_JSON,
+     .usage = "status [--json]",
+     .summary = "slot, lag, checkpoint, queues, clients, deliveries",
+     .help = "Asks the database and the daemon. Exits 1 if the daemon or the slot is not healthy.",
+     .run = cli_status},
+    {.name = "doctor",
+     .flags = CLI_JSON,
+     .usage = "doctor [--json]",
+     .summary = "check every precondition and say how to meet it",
+     .help = "One line a check: ok, warn or fail, with the remedy. Exits 1 if one fails. To see "
+             "whether\n"
+             "the output plugin is there, a temporary slot is made if there is no other.",
+     .run = cli_doctor},
+    {.name = "config",
+     .flags = CLI_SAMPLE,
+     .usage = "config [--sample]",
+     .summary = "print the settings in force, without secrets",
+     .help = "Prints what the file and the environment come to.",
+     .lists_settings = true,
+     .run = cli_settings},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static int print_help(const struct cli_command *command)
+{
+    struct buf out;
+
+    buf_init(&out, 1024 * 1024);
+    cli_write_help(commands, COMMAND_COUNT, command, &out);
+    fwrite(buf_str(&out).data, 1, out.len, stdout);
+    buf_fini(&out);
+    return EXIT_SUCCESS;
+}
+
+/* `config --sample` must work with a broken file: it is what one mends it with. */
+static bool needs_settings(const struct cli_args *args)
+{
+    return !(args->flags & CLI_SAMPLE);
+}
+
+static int run_command(const struct cli_args *args)
+{
+    struct config *config = NULL;
+    struct err err;
+    int code;
+
+    if (needs_settings(args)) {
+        if (config_load(cli_config_path(args), &config, &err) != OK) {
+            fprintf(stderr, "pgherald: %s\n", err.message);
+            return EX_CONFIG;
+        }
+        log_setup(config->log_level, config->log_format);
+    }
+    code = args->command->run(config, args);
+    config_free(config);
+    if (fflush(stdout) != 0 && code == EXIT_SUCCESS)
+        code = EXIT_FAILURE;
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli_args args;
+    struct err err;
+
+    if (cli_parse(commands, COMMAND_COUNT, argc, argv, &args, &err) != OK) {
+        fprintf(stderr, "pgherald: %s\n", err.message);
+        return EX_USAGE;
+    }
+    if (args.flags & CLI_HELP)
+        return print_help(args.command);
+    if (args.flags & CLI_VERSION) {
+        puts("pgherald " PGHERALD_VERSION);
+        return EXIT_SUCCESS;
+    }
+    return run_command(&args);
+}
