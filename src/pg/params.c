@@ -10,7 +10,7 @@
 /* Output functions follow the session's settings: these make a value's text the same everywhere. */
 #define SESSION_SETTINGS                                                                           \
     "-c bytea_output=hex -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres "              \
-    "-c extra_float_digits=1 -c search_path= -c lc_messages=C -c client_min_messages=warning"
+    "-c extra_float_digits=1 -c search_path= -c client_min_messages=warning"
 
 const char *pg_params_get(const struct pg_params *params, const char *keyword)
 {
