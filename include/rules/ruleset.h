@@ -44,6 +44,7 @@ struct table_rules {
     size_t webhook_count[RULE_OPERATIONS];
     const struct notification_rule **notifications[RULE_OPERATIONS];
     size_t notification_count[RULE_OPERATIONS];
+    bool accepts_types;          /* also those that the catalog no longer has */
     struct column_rule *columns; /* as they were seen last, in the order of the record */
     size_t column_count;
 };
@@ -83,5 +84,7 @@ const struct column_rule *table_rules_column(struct ruleset *rules, struct table
 /* Whether every value's type is known. If not, the types have to be loaded again first. */
 bool ruleset_knows_types(struct ruleset *rules, struct table_rules *table,
                          const struct change *change);
+/* From now on the table's columns count as known, whatever their types. */
+void table_rules_accept_types(struct table_rules *table);
 
 #endif

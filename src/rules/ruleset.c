@@ -279,7 +279,7 @@ static void set_column(struct ruleset *rules, struct table_rules *table,
     rule->json_key.data = buf_take(&key, &rule->json_key.len);
     rule->name = str_from(str_dup(column->name), column->name.len);
     rule->type = column->type;
-    rule->type_known = types_find(rules->types, column->type) != NULL;
+    rule->type_known = table->accepts_types || types_find(rules->types, column->type) != NULL;
     rule->care = care_for(rules, table, column->name);
 }
 
@@ -321,4 +321,11 @@ bool ruleset_knows_types(struct ruleset *rules, struct table_rules *table,
                          const struct change *change)
 {
     return knows(rules, table, change->record.count ? change->record : change->identity);
+}
+
+void table_rules_accept_types(struct table_rules *table)
+{
+    table->accepts_types = true;
+    for (size_t i = 0; i < table->column_count; i++)
+        table->columns[i].type_known = true;
 }

@@ -1,0 +1,22 @@
+/* Loads the types of the database: one short connection, one answer. */
+#ifndef PGHERALD_DAEMON_CATALOG_H
+#define PGHERALD_DAEMON_CATALOG_H
+
+#include <uv.h>
+
+#include "base/err.h"
+#include "row/type.h"
+
+struct catalog;
+
+/* Exactly one of the two comes, unless catalog_close() comes first. */
+struct catalog_events {
+    void (*on_loaded)(void *arg, struct types *types); /* take a reference to keep it */
+    void (*on_failed)(void *arg, const struct err *err);
+};
+
+struct catalog *catalog_load(uv_loop_t *loop, const char *database_url,
+                             const struct catalog_events *events, void *arg);
+void catalog_close(struct catalog *catalog); /* NULL is fine; also to be called after the answer */
+
+#endif

@@ -1,0 +1,12 @@
+/* `pgherald run`: the three loops, wired together, until a signal or an LSN ends them. */
+#ifndef PGHERALD_DAEMON_DAEMON_H
+#define PGHERALD_DAEMON_DAEMON_H
+
+#include "base/lsn.h"
+#include "config/config.h"
+
+/* Runs until SIGTERM or SIGINT, or, with endpos > 0, until everything up to endpos is durable.
+ * `config_path` (may be NULL) is read again on SIGHUP. Returns the process's exit code. */
+int daemon_run(const struct config *config, const char *config_path, lsn_t endpos);
+
+#endif

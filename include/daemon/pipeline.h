@@ -1,0 +1,31 @@
+/* The pipeline loop: stream, decoder, rules and store, in sessions. Any trouble ends the session; the
+ * next one starts from the checkpoint after a back-off. */
+#ifndef PGHERALD_DAEMON_PIPELINE_H
+#define PGHERALD_DAEMON_PIPELINE_H
+
+#include "base/err.h"
+#include "base/lsn.h"
+#include "base/queue.h"
+#include "base/stats.h"
+#include "config/config.h"
+
+struct pipeline;
+
+/* The doors to the other loops. All are called on the pipeline's thread. */
+struct pipeline_doors {
+    struct queue *realtime;            /* struct event go in here */
+    uint64_t (*bindings)(void *arg);   /* while 0, nobody wants rows */
+    void (*outbox_grew)(void *arg);    /* deliveries were committed */
+    void (*finished)(void *arg, int exit_code); /* endpos is reached, or cannot be */
+    void *arg;
+};
+
+/* Starts the thread. Everything is borrowed and outlives it. */
+enum result pipeline_start(const struct config *config, struct stats *stats,
+                           const struct pipeline_doors *doors, lsn_t endpos, struct pipeline **out,
+                           struct err *err) MUST_CHECK;
+
+/* Stops reading, lets what is complete become durable (shutdown_timeout at most), joins, frees. */
+void pipeline_stop(struct pipeline *pipeline);
+
+#endif

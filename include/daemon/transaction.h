@@ -1,0 +1,33 @@
+/* The source transaction that is passing: what is known of it so far, and the rules that it will
+ * have changed once it commits. */
+#ifndef PGHERALD_DAEMON_TRANSACTION_H
+#define PGHERALD_DAEMON_TRANSACTION_H
+
+#include "rules/ruleset.h"
+
+struct rule_change {
+    enum rule_kind kind;
+    struct str id;  /* empty: all of the kind */
+    struct str row; /* empty: deleted */
+};
+
+struct transaction {
+    struct position position; /* of the newest change */
+    lsn_t end_lsn;
+    bool open;
+    bool covered; /* by the checkpoint: everything in it is skipped */
+    bool own;     /* written by our own store */
+    struct rule_change *rule_changes;
+    size_t rule_change_count;
+};
+
+void transaction_begin(struct transaction *txn, const struct change *begin, lsn_t checkpoint);
+void transaction_reset(struct transaction *txn); /* forgets everything, also the rule changes */
+
+/* Notes a change of a rule, copying both. */
+void transaction_add_rule_change(struct transaction *txn, enum rule_kind kind, struct str id,
+                                 struct str row);
+/* A rule takes effect at the commit that made it: now. */
+void transaction_apply_rules(struct transaction *txn, struct ruleset *rules);
+
+#endif

@@ -1,0 +1,2 @@
+-- Where to go on. $1 slot
+select commit_lsn, end_lsn from pgherald.attach($1)

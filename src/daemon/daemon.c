@@ -1,0 +1,164 @@
+#include "daemon/daemon.h"
+
+#include <signal.h>
+#include <sysexits.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/stats.h"
+#include "base/version.h"
+#include "daemon/pipeline.h"
+#include "dispatch/dispatch.h"
+#include "realtime/realtime.h"
+
+#define REALTIME_QUEUE_MESSAGES 262144
+
+struct daemon {
+    const struct config *config;
+    const char *config_path;
+    uv_loop_t loop;
+    uv_signal_t term, interrupt, hangup;
+    uv_async_t finished;
+    _Atomic int exit_code;
+
+    struct stats stats;
+    struct queue *to_realtime;
+    struct realtime *realtime;
+    struct dispatch *dispatch;
+    struct pipeline *pipeline;
+};
+
+/* The pipeline's doors */
+
+static uint64_t bindings(void *arg)
+{
+    struct daemon *daemon = arg;
+
+    return realtime_bindings(daemon->realtime);
+}
+
+static void outbox_grew(void *arg)
+{
+    struct daemon *daemon = arg;
+
+    dispatch_wake(daemon->dispatch);
+}
+
+static void finished(void *arg, int exit_code)
+{
+    struct daemon *daemon = arg;
+
+    daemon->exit_code = exit_code;
+    uv_async_send(&daemon->finished);
+}
+
+/* Signals */
+
+static void on_finished(uv_async_t *async)
+{
+    uv_stop(async->loop);
+}
+
+static void on_stop_signal(uv_signal_t *signal, int signum)
+{
+    log_info("daemon", "stopping", log_s("signal", signum == SIGTERM ? "SIGTERM" : "SIGINT"));
+    uv_stop(signal->loop);
+}
+
+/* What can change without a restart: the log's level. Rules need no reload at all. */
+static void on_hangup(uv_signal_t *signal, int signum)
+{
+    struct daemon *daemon = signal->data;
+    struct config *fresh;
+    struct err err;
+
+    (void)signum;
+    if (config_load(daemon->config_path, &fresh, &err) != OK) {
+        log_error("daemon", "SIGHUP: the configuration stays as it was", log_err(&err));
+        return;
+    }
+    log_set_level(fresh->log_level);
+    log_info("daemon", "SIGHUP: log_level read again; other settings need a restart");
+    config_free(fresh);
+}
+
+static void start_signal(struct daemon *daemon, uv_signal_t *signal, uv_signal_cb cb, int signum)
+{
+    uv_signal_init(&daemon->loop, signal);
+    signal->data = daemon;
+    uv_signal_start(signal, cb, signum);
+}
+
+/* The three loops, ground first: nothing is read before there is somebody to give it to. */
+static enum result start_loops(struct daemon *daemon, lsn_t endpos, struct err *err)
+{
+    const struct pipeline_doors doors = {daemon->to_realtime, bindings, outbox_grew, finished,
+                                         daemon};
+
+    if (realtime_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->realtime,
+                       err) != OK)
+        return FAILED;
+    if (dispatch_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->dispatch,
+                       err) != OK)
+        return FAILED;
+    return pipeline_start(daemon->config, &daemon->stats, &doors, endpos, &daemon->pipeline, err);
+}
+
+/* Backwards: the source of work first, so that what is on its way still arrives. */
+static void stop_loops(struct daemon *daemon)
+{
+    if (daemon->pipeline)
+        pipeline_stop(daemon->pipeline);
+    if (daemon->dispatch)
+        dispatch_stop(daemon->dispatch);
+    if (daemon->realtime)
+        realtime_stop(daemon->realtime);
+}
+
+static void open_loop(struct daemon *daemon)
+{
+    uv_loop_init(&daemon->loop);
+    uv_async_init(&daemon->loop, &daemon->finished, on_finished);
+    start_signal(daemon, &daemon->term, on_stop_signal, SIGTERM);
+    start_signal(daemon, &daemon->interrupt, on_stop_signal, SIGINT);
+    start_signal(daemon, &daemon->hangup, on_hangup, SIGHUP);
+}
+
+static void close_loop(struct daemon *daemon)
+{
+    uv_close((uv_handle_t *)&daemon->finished, NULL);
+    uv_close((uv_handle_t *)&daemon->term, NULL);
+    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    uv_close((uv_handle_t *)&daemon->hangup, NULL);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+}
+
+int daemon_run(const struct config *config, const char *config_path, lsn_t endpos)
+{
+    struct daemon daemon = {.config = config, .config_path = config_path};
+    char listen[128], admin[128];
+    struct err err;
+    int code;
+
+    signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its socket only */
+    daemon.to_realtime = queue_new(REALTIME_QUEUE_MESSAGES, config->realtime_queue_bytes);
+    open_loop(&daemon);
+    if (start_loops(&daemon, endpos, &err) == OK) {
+        log_info("daemon", "started", log_s("version", PGHERALD_VERSION),
+                 log_s("listen", config_address_text(&config->listen, listen)),
+                 log_s("admin_listen", config_address_text(&config->admin_listen, admin)),
+                 log_s("slot", config->slot_name));
+        uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    } else {
+        log_error("daemon", "could not start", log_err(&err));
+        daemon.exit_code = EX_OSERR;
+    }
+    stop_loops(&daemon);
+    close_loop(&daemon);
+    queue_free(daemon.to_realtime);
+    code = daemon.exit_code;
+    log_info("daemon", "stopped", log_i("exit_code", code));
+    return code;
+}

@@ -1,0 +1,157 @@
+#include "daemon/deriver.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "row/value.h"
+#include "rules/image.h"
+
+#define MAX_SCRATCH ((size_t)1 << 30)
+#define KEEP_SCRATCH ((size_t)1 << 20)
+
+void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *stats)
+{
+    deriver->rules = rules;
+    deriver->stats = stats;
+    buf_init(&deriver->scratch, MAX_SCRATCH);
+}
+
+void deriver_fini(struct deriver *deriver)
+{
+    buf_fini(&deriver->scratch);
+}
+
+/* The body is the same for every endpoint, so it is made once, and only if anybody wants it. */
+static enum result add_deliveries(struct deriver *deriver, const struct transaction *txn,
+                                  const struct change *change, struct table_rules *table,
+                                  struct batch *batch, struct err *err)
+{
+    unsigned op = rule_operation(change->kind);
+    struct buf *body = &deriver->scratch;
+
+    buf_shrink(body, KEEP_SCRATCH);
+    for (size_t i = 0; i < table->webhook_count[op]; i++) {
+        const struct webhook_rule *webhook = table->webhooks[op][i];
+
+        if (!webhook_rule_matches(webhook, change, ruleset_types(deriver->rules)))
+            continue;
+        if (body->len == 0)
+            image_add_webhook_body(body, deriver->rules, table, change, &txn->position);
+        if (!buf_ok(body))
+            return err_set(err, "the webhook body of a row of %.*s is larger than %zu bytes",
+                           STR_ARG(table->resource), MAX_SCRATCH);
+        if (batch_add_delivery(batch, webhook, table->events[op], &txn->position, buf_str(body),
+                               err) != OK)
+            return FAILED;
+    }
+    return OK;
+}
+
+static enum result add_notifications(struct deriver *deriver, const struct change *change,
+                                     struct table_rules *table, struct batch *batch,
+                                     struct err *err)
+{
+    unsigned op = rule_operation(change->kind);
+
+    for (size_t i = 0; i < table->notification_count[op]; i++) {
+        const struct notification_rule *rule = table->notifications[op][i];
+        struct str user_id;
+        bool misfit;
+
+        if (!predicate_matches(rule->condition, change, ruleset_types(deriver->rules)))
+            continue;
+        if (!notification_rule_recipient(rule, change, &user_id, &misfit)) {
+            if (misfit) {
+                stat_add(&deriver->stats->rule_misses_total, 1);
+                log_warn("rules", "no notification: the recipient column holds no uuid",
+                         log_s("rule", rule->name), log_s("column", rule->recipient));
+            }
+            continue;
+        }
+        if (batch_add_notification(batch, rule, change, user_id, table->events[op], err) != OK)
+            return FAILED;
+    }
+    return OK;
+}
+
+/* The row of a rule as to_jsonb would give it, without the secret: rules never need it. */
+static void render_rule(struct buf *out, const struct ruleset *rules, struct columns row)
+{
+    buf_add_char(out, '{');
+    for (size_t i = 0; i < row.count; i++) {
+        if (str_eq(row.items[i].name, STR("secret")))
+            continue;
+        if (out->len > 1)
+            buf_add_char(out, ',');
+        json_add_string(out, row.items[i].name);
+        buf_add_char(out, ':');
+        value_add_json(out, ruleset_types(rules), &row.items[i], VALUE_AS_JSONB);
+    }
+    buf_add_char(out, '}');
+}
+
+/* Rule tables have REPLICA IDENTITY FULL, so the new row is whole: TOASTed values that did not
+ * change are in the identity. */
+static enum result add_rule_row(struct deriver *deriver, struct transaction *txn,
+                                enum rule_kind kind, const struct change *change,
+                                struct batch *batch, struct err *err)
+{
+    struct column whole[64];
+    size_t count = 0;
+    const struct column *key = change_current(change, rule_kind_key(kind));
+
+    for (size_t i = 0; i < change->record.count && count < 64; i++)
+        whole[count++] = change->record.items[i];
+    for (size_t i = 0; i < change->identity.count && count < 64; i++)
+        if (!columns_find(change->record, change->identity.items[i].name))
+            whole[count++] = change->identity.items[i];
+    buf_shrink(&deriver->scratch, KEEP_SCRATCH);
+    render_rule(&deriver->scratch, deriver->rules, (struct columns){whole, count});
+    if (!key || !buf_ok(&deriver->scratch))
+        return err_set(err, "a %s without its key", rule_kind_name(kind));
+    transaction_add_rule_change(txn, kind, key->value, buf_str(&deriver->scratch));
+    return batch_add_rule(batch, kind, key->value, buf_str(&deriver->scratch), err);
+}
+
+static enum result remove_rule(struct transaction *txn, enum rule_kind kind, struct str id,
+                               struct batch *batch, struct err *err)
+{
+    transaction_add_rule_change(txn, kind, id, STR(""));
+    return batch_add_rule(batch, kind, id, STR(""), err);
+}
+
+static enum result add_rule_change(struct deriver *deriver, struct transaction *txn,
+                                   enum rule_kind kind, const struct change *change,
+                                   struct batch *batch, struct err *err)
+{
+    const struct column *old = columns_find(change->identity, rule_kind_key(kind));
+    const struct column *new = columns_find(change->record, rule_kind_key(kind));
+
+    if (change->kind == CHANGE_TRUNCATE)
+        return remove_rule(txn, kind, STR(""), batch, err);
+    if (old && (!new || !value_same(old, new)) &&
+        remove_rule(txn, kind, old->value, batch, err) != OK)
+        return FAILED;
+    if (change->kind == CHANGE_DELETE)
+        return OK;
+    return add_rule_row(deriver, txn, kind, change, batch, err);
+}
+
+enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn,
+                                const struct change *change, struct table_rules *table,
+                                struct batch *batch, struct err *err)
+{
+    enum rule_kind kind;
+
+    if (table->audited && !txn->own &&
+        batch_add_audit(batch, deriver->rules, table, change, &txn->position, err) != OK)
+        return FAILED;
+    if (table->webhook_count[rule_operation(change->kind)] > 0 &&
+        add_deliveries(deriver, txn, change, table, batch, err) != OK)
+        return FAILED;
+    if (table->notification_count[rule_operation(change->kind)] > 0 && !txn->own &&
+        add_notifications(deriver, change, table, batch, err) != OK)
+        return FAILED;
+    if (rule_kind_of_table(table->schema, table->table, &kind))
+        return add_rule_change(deriver, txn, kind, change, batch, err);
+    return OK;
+}

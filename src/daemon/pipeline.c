@@ -1,0 +1,532 @@
+#include "daemon/pipeline.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/catalog.h"
+#include "daemon/deriver.h"
+#include "decode/decoder.h"
+#include "row/event.h"
+#include "store/store.h"
+#include "stream/stream.h"
+
+#define FIRST_BACKOFF_MS 250
+#define LAST_BACKOFF_MS 10000
+#define FEEDBACK_EVERY_MS 1000  /* after batches; the stream's own interval is the upper bound */
+#define FINITE_RUN_TRIES 6      /* sessions that may fail in a row before --endpos gives up */
+
+/* A session goes down this list, and back to WAITING from anywhere. set_state() moves it. */
+enum pipeline_state {
+    PIPELINE_WAITING, /* for the back-off to pass */
+    PIPELINE_CATALOG, /* loading types */
+    PIPELINE_STORE,   /* taking up the slot */
+    PIPELINE_STREAM,  /* starting the slot's stream */
+    PIPELINE_RUNNING,
+    PIPELINE_STOPPING /* nothing is read any more; the last batch commits */
+};
+
+struct pipeline {
+    const struct config *config;
+    struct stats *stats;
+    struct pipeline_doors doors;
+    lsn_t endpos;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t stop;
+    uv_timer_t timer; /* back-off, or the shutdown's deadline */
+
+    enum pipeline_state state;
+    unsigned backoff_ms;
+    unsigned failures; /* in a row */
+
+    struct decoder *decoder;
+    struct ruleset *rules;
+    struct deriver deriver;
+    struct catalog *catalog;
+    struct store *store;
+    struct stream *stream;
+
+    struct transaction txn;
+    lsn_t checkpoint;
+    lsn_t ended; /* the end of the last source transaction that passed */
+    uint64_t feedback_ms;
+    bool paused;
+    struct buf held;      /* a message that waits for the types to be loaded */
+    bool types_are_fresh; /* they were loaded for this very message */
+
+    /* What the browsers have been told already: a session that starts over does not repeat it. */
+    lsn_t told_lsn;
+    uint64_t told_ordinal;
+    bool gap; /* rows were left out and EVENT_GAP could not be said yet */
+};
+
+static void start_session(struct pipeline *p);
+static void on_store_room(void *arg);
+
+static const char *state_name(enum pipeline_state state)
+{
+    switch (state) {
+    case PIPELINE_WAITING:
+        return "waiting";
+    case PIPELINE_CATALOG:
+        return "catalog";
+    case PIPELINE_STORE:
+        return "store";
+    case PIPELINE_STREAM:
+        return "stream";
+    case PIPELINE_RUNNING:
+        return "running";
+    case PIPELINE_STOPPING:
+        return "stopping";
+    }
+    return "?";
+}
+
+static void set_state(struct pipeline *p, enum pipeline_state state)
+{
+    log_debug("pipeline", "state", log_s("from", state_name(p->state)),
+              log_s("to", state_name(state)));
+    p->state = state;
+}
+
+/* The end of a session */
+
+static void close_session(struct pipeline *p)
+{
+    stream_close(p->stream);
+    store_close(p->store);
+    catalog_close(p->catalog);
+    p->stream = NULL;
+    p->store = NULL;
+    p->catalog = NULL;
+    p->paused = false;
+    buf_shrink(&p->held, 0);
+    transaction_reset(&p->txn);
+}
+
+static void on_backoff(uv_timer_t *timer)
+{
+    start_session(timer->data);
+}
+
+static void end_session(struct pipeline *p, const struct err *err)
+{
+    if (p->state == PIPELINE_WAITING)
+        return;
+    close_session(p);
+    if (p->state == PIPELINE_STOPPING) {
+        uv_stop(&p->loop);
+        return;
+    }
+    set_state(p, PIPELINE_WAITING);
+    stat_add(&p->stats->reconnects_total, 1);
+    p->failures++;
+    log_error("pipeline", "session ended; starting again from the checkpoint", log_err(err),
+              log_u("retry_ms", p->backoff_ms));
+    if (p->endpos && p->failures >= FINITE_RUN_TRIES) {
+        p->doors.finished(p->doors.arg, 1);
+        return;
+    }
+    uv_timer_start(&p->timer, on_backoff, p->backoff_ms, 0);
+    p->backoff_ms = p->backoff_ms * 2 > LAST_BACKOFF_MS ? LAST_BACKOFF_MS : p->backoff_ms * 2;
+}
+
+static void on_session_lost(void *arg, const struct err *err)
+{
+    end_session(arg, err);
+}
+
+/* Confirming */
+
+static void check_endpos(struct pipeline *p, lsn_t durable)
+{
+    if (p->endpos && durable >= p->endpos) {
+        stream_send_feedback(p->stream);
+        p->doors.finished(p->doors.arg, 0);
+        p->endpos = 0;
+    }
+}
+
+static void confirm(struct pipeline *p, lsn_t durable)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    stream_confirm(p->stream, durable);
+    stat_set(&p->stats->stored_lsn, durable);
+    if (now - p->feedback_ms >= FEEDBACK_EVERY_MS) {
+        p->feedback_ms = now;
+        stream_send_feedback(p->stream);
+    }
+    check_endpos(p, durable);
+}
+
+static void on_stored(void *arg, const struct batch *batch)
+{
+    struct pipeline *p = arg;
+    const struct event_stored stored = {batch->mark.commit_lsn, batch->audit_rows,
+                                        batch->notification_rows, batch->delivery_rows};
+
+    p->backoff_ms = FIRST_BACKOFF_MS;
+    p->failures = 0;
+    if (batch->delivery_rows > 0)
+        p->doors.outbox_grew(p->doors.arg);
+    if (p->doors.bindings(p->doors.arg) > 0) {
+        struct event *event = event_new_stored(&stored);
+
+        if (!queue_push(p->doors.realtime, &event->msg))
+            msg_unref(&event->msg);
+    }
+    if (p->stream)
+        confirm(p, batch->mark.end_lsn);
+    if (p->state == PIPELINE_STOPPING && store_is_settled(p->store))
+        uv_stop(&p->loop);
+}
+
+/* The server says that nothing more is to come up to wal_end. If nothing is unsaved here either, an
+ * idle or filtered slot may move on. */
+static void on_idle(void *arg, lsn_t wal_end)
+{
+    struct pipeline *p = arg;
+
+    if (!p->txn.open && p->held.len == 0 && store_is_idle(p->store))
+        confirm(p, wal_end);
+}
+
+/* The door to the browsers */
+
+static bool told_before(const struct pipeline *p)
+{
+    const struct position *at = &p->txn.position;
+
+    return at->commit_lsn < p->told_lsn ||
+           (at->commit_lsn == p->told_lsn && at->ordinal <= p->told_ordinal);
+}
+
+static bool push_gap(struct pipeline *p)
+{
+    struct event *event = event_new_gap();
+
+    if (queue_push(p->doors.realtime, &event->msg))
+        return true;
+    msg_unref(&event->msg);
+    return false;
+}
+
+/* A full queue never holds up the audit trail: rows are left out, and the clients are told to start
+ * over. */
+static void tell_browsers(struct pipeline *p, const struct change *change, size_t source_bytes)
+{
+    struct event *event;
+
+    if (change->kind == CHANGE_TRUNCATE || p->doors.bindings(p->doors.arg) == 0 || told_before(p))
+        return;
+    p->told_lsn = p->txn.position.commit_lsn;
+    p->told_ordinal = p->txn.position.ordinal;
+    if (p->gap && !push_gap(p))
+        return;
+    p->gap = false;
+    event = event_new_row(change, p->txn.position.commit_lsn, p->txn.position.ordinal,
+                          source_bytes, ruleset_types(p->rules));
+    if (queue_push(p->doors.realtime, &event->msg))
+        return;
+    msg_unref(&event->msg);
+    p->gap = true;
+    stat_add(&p->stats->realtime_gaps_total, 1);
+    log_warn("pipeline", "the realtime queue is full; clients will be told to rejoin");
+}
+
+/* One change */
+
+static void pause_stream(struct pipeline *p)
+{
+    if (p->paused)
+        return;
+    p->paused = true;
+    stat_add(&p->stats->backpressure_total, 1);
+    stream_pause(p->stream);
+}
+
+static void resume_stream(struct pipeline *p)
+{
+    if (!p->paused || p->held.len > 0 || p->state == PIPELINE_STOPPING)
+        return;
+    p->paused = false;
+    stream_resume(p->stream);
+}
+
+static void on_message(void *arg, struct str payload);
+
+static void on_types_again(void *arg, struct types *types)
+{
+    struct pipeline *p = arg;
+    struct buf held = p->held;
+
+    ruleset_set_types(p->rules, types);
+    catalog_close(p->catalog);
+    p->catalog = NULL;
+    p->types_are_fresh = true;
+    buf_init(&p->held, held.max);
+    log_info("pipeline", "types loaded again for a type that was new");
+    on_message(p, buf_str(&held));
+    p->types_are_fresh = false;
+    buf_fini(&held);
+    if (p->stream)
+        on_store_room(p);
+}
+
+/* Nothing is lost by waiting for a moment. */
+static void hold_for_types(struct pipeline *p, struct str payload)
+{
+    static const struct catalog_events events = {on_types_again, on_session_lost};
+
+    buf_add_str(&p->held, payload);
+    pause_stream(p);
+    p->catalog = catalog_load(&p->loop, p->config->database_url, &events, p);
+}
+
+static enum result process_row(struct pipeline *p, const struct change *change, struct str payload,
+                               struct err *err)
+{
+    struct table_rules *table;
+
+    p->txn.position.ordinal++;
+    if (p->txn.covered)
+        return OK;
+    stat_add(&p->stats->changes_total, 1);
+    table = ruleset_table(p->rules, change);
+    if (str_eq(table->resource, STR("pgherald.store_marks"))) {
+        p->txn.own = true;
+        return OK;
+    }
+    if (deriver_add_effects(&p->deriver, &p->txn, change, table, store_batch(p->store), err) != OK)
+        return FAILED;
+    tell_browsers(p, change, payload.len);
+    store_advance(p->store);
+    return OK;
+}
+
+static void process_commit(struct pipeline *p, const struct change *change)
+{
+    const struct store_mark mark = {change->commit_lsn, change->end_lsn, change->commit_time};
+
+    stat_add(&p->stats->transactions_total, 1);
+    p->ended = change->end_lsn;
+    if (p->txn.covered)
+        stat_add(&p->stats->transactions_skipped_total, 1);
+    else
+        transaction_apply_rules(&p->txn, p->rules);
+    transaction_reset(&p->txn);
+    store_end_transaction(p->store, &mark);
+    if (p->store && store_is_idle(p->store))
+        confirm(p, p->ended);
+}
+
+static enum result process_change(struct pipeline *p, const struct change *change,
+                                  struct str payload, struct err *err)
+{
+    switch (change->kind) {
+    case CHANGE_BEGIN:
+        transaction_begin(&p->txn, change, p->checkpoint);
+        return OK;
+    case CHANGE_COMMIT:
+        process_commit(p, change);
+        return OK;
+    case CHANGE_MESSAGE:
+        return OK;
+    case CHANGE_INSERT:
+    case CHANGE_UPDATE:
+    case CHANGE_DELETE:
+    case CHANGE_TRUNCATE:
+        if (!p->txn.open)
+            return err_set(err, "a row change outside a transaction");
+        return process_row(p, change, payload, err);
+    }
+    return err_set(err, "unknown kind of change");
+}
+
+/* Whether a row has a type that came into being after the types were loaded. If loading them again
+ * did not help, the type is gone (with its table): its values stay text. */
+static bool needs_types(struct pipeline *p, const struct change *change)
+{
+    struct table_rules *table;
+
+    if (!change_is_row(change) || p->txn.covered)
+        return false;
+    table = ruleset_table(p->rules, change);
+    if (p->types_are_fresh)
+        table_rules_accept_types(table);
+    return !ruleset_knows_types(p->rules, table, change);
+}
+
+static void on_message(void *arg, struct str payload)
+{
+    struct pipeline *p = arg;
+    struct change change;
+    struct err err;
+
+    if (decoder_read(p->decoder, payload, &change, &err) != OK) {
+        stat_add(&p->stats->decode_errors_total, 1);
+        end_session(p, &err);
+        return;
+    }
+    if (needs_types(p, &change)) {
+        hold_for_types(p, payload);
+        return;
+    }
+    if (process_change(p, &change, payload, &err) != OK)
+        end_session(p, &err);
+    else if (p->store && !store_has_room(p->store))
+        pause_stream(p);
+}
+
+static void on_drained(void *arg)
+{
+    struct pipeline *p = arg;
+
+    store_input_drained(p->store);
+}
+
+static void on_store_room(void *arg)
+{
+    struct pipeline *p = arg;
+
+    if (p->stream && store_has_room(p->store))
+        resume_stream(p);
+}
+
+/* The steps of a session */
+
+static void on_stream_start(void *arg)
+{
+    struct pipeline *p = arg;
+
+    set_state(p, PIPELINE_RUNNING);
+    log_info("pipeline", "streaming", log_s("slot", p->config->slot_name),
+             log_lsn("checkpoint", p->checkpoint));
+}
+
+static void on_store_ready(void *arg, lsn_t checkpoint)
+{
+    static const struct stream_events events = {on_stream_start, on_message, on_drained, on_idle,
+                                                on_session_lost};
+    struct pipeline *p = arg;
+
+    p->checkpoint = checkpoint;
+    set_state(p, PIPELINE_STREAM);
+    p->stream = stream_open(&p->loop, p->config, p->stats, &events, p);
+}
+
+static void on_types(void *arg, struct types *types)
+{
+    static const struct store_events events = {on_store_ready, on_stored, on_store_room,
+                                               on_session_lost};
+    struct pipeline *p = arg;
+
+    ruleset_set_types(p->rules, types);
+    catalog_close(p->catalog);
+    p->catalog = NULL;
+    set_state(p, PIPELINE_STORE);
+    p->store = store_open(&p->loop, p->config, p->stats, p->rules, &events, p);
+}
+
+static void start_session(struct pipeline *p)
+{
+    static const struct catalog_events events = {on_types, on_session_lost};
+
+    set_state(p, PIPELINE_CATALOG);
+    p->catalog = catalog_load(&p->loop, p->config->database_url, &events, p);
+}
+
+/* The thread */
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct pipeline *p = timer->data;
+
+    log_warn("pipeline", "the last batch did not commit in time; it will be read again",
+             log_u("shutdown_timeout_ms", p->config->shutdown_timeout_ms));
+    uv_stop(&p->loop);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct pipeline *p = async->data;
+    bool was_running = p->state == PIPELINE_RUNNING;
+
+    set_state(p, PIPELINE_STOPPING);
+    uv_timer_start(&p->timer, on_deadline, p->config->shutdown_timeout_ms, 0);
+    if (was_running) {
+        stream_pause(p->stream);
+        store_input_drained(p->store);
+    }
+    if (!was_running || !p->store || store_is_settled(p->store))
+        uv_stop(&p->loop);
+}
+
+static void *run_thread(void *arg)
+{
+    struct pipeline *p = arg;
+
+    start_session(p);
+    uv_run(&p->loop, UV_RUN_DEFAULT);
+    close_session(p);
+    uv_close((uv_handle_t *)&p->stop, NULL);
+    uv_close((uv_handle_t *)&p->timer, NULL);
+    uv_run(&p->loop, UV_RUN_DEFAULT); /* lets every handle close */
+    return NULL;
+}
+
+static void free_pipeline(struct pipeline *p)
+{
+    uv_loop_close(&p->loop);
+    transaction_reset(&p->txn);
+    deriver_fini(&p->deriver);
+    ruleset_free(p->rules);
+    decoder_free(p->decoder);
+    buf_fini(&p->held);
+    free(p);
+}
+
+enum result pipeline_start(const struct config *config, struct stats *stats,
+                           const struct pipeline_doors *doors, lsn_t endpos, struct pipeline **out,
+                           struct err *err)
+{
+    struct pipeline *p = mem_alloc(sizeof(*p));
+    int rc;
+
+    *out = NULL;
+    p->config = config;
+    p->stats = stats;
+    p->doors = *doors;
+    p->endpos = endpos;
+    p->backoff_ms = FIRST_BACKOFF_MS;
+    p->decoder = decoder_new_wal2json();
+    p->rules = ruleset_new(config, stats);
+    deriver_init(&p->deriver, p->rules, stats);
+    buf_init(&p->held, (size_t)1 << 30);
+    uv_loop_init(&p->loop);
+    uv_async_init(&p->loop, &p->stop, on_stop);
+    uv_timer_init(&p->loop, &p->timer);
+    p->stop.data = p->timer.data = p;
+    rc = pthread_create(&p->thread, NULL, run_thread, p);
+    if (rc != 0) {
+        free_pipeline(p);
+        return err_set_errno(err, rc, "could not start the pipeline's thread");
+    }
+    *out = p;
+    return OK;
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+    if (!p)
+        return;
+    uv_async_send(&p->stop);
+    pthread_join(p->thread, NULL);
+    free_pipeline(p);
+}
