@@ -317,7 +317,6 @@ comment on column public.webhooks.filter is 'a predicate on the row, such as sta
 comment on column public.webhooks.secret is 'signs the deliveries; read only by the service role';
 alter table public.webhooks replica identity full;
 create index if not exists webhooks_user_idx on public.webhooks (user_id);
-create index if not exists webhooks_active_idx on public.webhooks (id) where is_active;
 create or replace trigger set_updated_at before update on public.webhooks
   for each row execute function pgherald.set_updated_at();
 
