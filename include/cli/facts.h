@@ -13,7 +13,7 @@ struct server_facts {
     char wal_level[16];
     int max_slots, used_slots;
     int max_senders, used_senders;
-    bool guards_plugins;        /* the server knows output_plugin_libraries */
+    bool guards_plugins;        /* the server has output_plugin_libraries, and says it */
     char plugin_libraries[512]; /* its value */
     char user[64];
     char database[64];

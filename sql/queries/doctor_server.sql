@@ -7,7 +7,9 @@ select
   (select count(*) from pg_catalog.pg_replication_slots),
   pg_catalog.current_setting('max_wal_senders')::int,
   (select count(*) from pg_catalog.pg_stat_replication),
-  pg_catalog.current_setting('output_plugin_libraries', true),
+  -- only some roles may read it; to the others making a slot tells
+  case when r.rolsuper or pg_catalog.pg_has_role(r.oid, 'pg_read_all_settings', 'usage')
+    then pg_catalog.current_setting('output_plugin_libraries', true) end,
   current_user,
   r.rolsuper,
   r.rolreplication or r.rolsuper,

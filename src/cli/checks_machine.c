@@ -1,0 +1,97 @@
+/* The checks that need no database: addresses and keys. */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cli/checks.h"
+#include "cli/fetch.h"
+
+/* 0 if the address can be listened on, else what stands in errno; *reason if it is no address. */
+static int try_bind(const struct config_address *address, const char **reason)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    int one = 1, fd, code, problem = 0;
+    char port[16];
+
+    *reason = NULL;
+    snprintf(port, sizeof(port), "%u", address->port);
+    code = getaddrinfo(address->host[0] ? address->host : NULL, port, &hints, &found);
+    if (code != 0) {
+        *reason = gai_strerror(code);
+        return EADDRNOTAVAIL;
+    }
+    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0)
+        problem = errno;
+    if (fd >= 0)
+        close(fd);
+    freeaddrinfo(found);
+    return problem;
+}
+
+static bool daemon_answers(const struct config *config)
+{
+    struct buf body;
+    struct err err;
+    long status = 0;
+    bool answered;
+
+    buf_init(&body, 1024 * 1024);
+    answered = fetch(&config->admin_listen, "/healthz", &status, &body, &err) == OK && status > 0 &&
+               status != 404;
+    buf_fini(&body);
+    return answered;
+}
+
+static void check_address(struct checks *checks, const char *name,
+                          const struct config_address *address, bool running)
+{
+    const char *reason;
+    int problem = try_bind(address, &reason);
+    char text[128];
+
+    config_address_text(address, text);
+    if (problem == 0)
+        checks_add(checks, name, CHECK_OK, NULL, "%s is free", text);
+    else if (problem == EADDRINUSE && running)
+        checks_add(checks, name, CHECK_OK, NULL, "%s is in use, a pgherald is running", text);
+    else
+        checks_add(checks, name, CHECK_FAIL,
+                   problem == EADDRINUSE
+                       ? "stop what uses it (ss -ltnp shows it), or choose another "
+                         "port in the settings"
+                       : "choose an address of this machine",
+                   "%s cannot be listened on: %s", text, reason ? reason : strerror(problem));
+}
+
+static void check_secret(struct checks *checks, const struct config *config)
+{
+    if (config->jwt_secret[0])
+        checks_add(checks, "jwt_secret", CHECK_OK, NULL, "set");
+    else
+        checks_add(checks, "jwt_secret", CHECK_WARN,
+                   "set jwt_secret or jwt_secret_file to the key that signs the clients' tokens",
+                   "not set: no WebSocket client is let in");
+}
+
+static void check_ca_file(struct checks *checks, const struct config *config)
+{
+    if (config->webhook_ca_file[0] && access(config->webhook_ca_file, R_OK) != 0)
+        checks_add(checks, "webhook_ca_file", CHECK_FAIL, "name a PEM file that can be read",
+                   "%s: %s", config->webhook_ca_file, strerror(errno));
+}
+
+void checks_run_machine(struct checks *checks, const struct config *config)
+{
+    bool running = daemon_answers(config);
+
+    check_address(checks, "listen", &config->listen, running);
+    check_address(checks, "admin_listen", &config->admin_listen, running);
+    check_secret(checks, config);
+    check_ca_file(checks, config);
+}
