@@ -87,6 +87,7 @@ language plpgsql
 security definer
 set search_path = ''
 set timezone = 'UTC'
+set lock_timeout = 0
 set pgherald.audit_maintenance = 'on'
 as $$
 declare
@@ -101,35 +102,47 @@ begin
   -- Two daemons that start together must not race for the same partition.
   perform pg_advisory_xact_lock(hashtextextended('pgherald.ensure_audit_partitions', 0));
 
+  -- Attaching locks the default partition, and so waits for whoever reads the whole trail,
+  -- with every later reader queued behind. Better to give up soon: what is missing is made
+  -- the next time, and until then the default partition takes the rows.
+  perform set_config('lock_timeout', '3s', true);
+
   for i in 0 .. ahead loop
     partition := 'audit_logs_' || to_char(month, 'YYYY_MM');
     if to_regclass(format('pgherald_audit.%I', partition)) is null then
-      -- Made apart and attached, because CREATE ... PARTITION OF would lock the whole trail.
-      execute format('create table pgherald_audit.%I (like public.audit_logs including defaults including storage including compression)', partition);
+      begin
+        -- Made apart and attached, because CREATE ... PARTITION OF would lock the whole trail.
+        execute format('create table pgherald_audit.%I (like public.audit_logs including defaults including storage including compression)', partition);
 
-      -- While this month had no partition its rows went to the default one, and attaching
-      -- fails as long as they are there. ONLY the default partition is locked meanwhile.
-      if exists (
-        select 1 from pgherald_audit.audit_logs_default
-        where occurred_at >= month and occurred_at < month + interval '1 month'
-      ) then
-        execute format(
-          'with late as (
-             delete from pgherald_audit.audit_logs_default
-             where occurred_at >= $1 and occurred_at < $2
-             returning *
-           )
-           insert into pgherald_audit.%I select * from late', partition)
-        using month, month + interval '1 month';
-        get diagnostics moved = row_count;
-        raise notice 'moved % row(s) from the default partition to pgherald_audit.%', moved, partition;
-      end if;
+        -- While this month had no partition its rows went to the default one, and nothing
+        -- can be attached as long as they are there.
+        if exists (
+          select 1 from pgherald_audit.audit_logs_default
+          where occurred_at >= month and occurred_at < month + interval '1 month'
+        ) then
+          lock table pgherald_audit.audit_logs_default in access exclusive mode;
+          execute format(
+            'with late as (
+               delete from pgherald_audit.audit_logs_default
+               where occurred_at >= $1 and occurred_at < $2
+               returning *
+             )
+             insert into pgherald_audit.%I select * from late', partition)
+          using month, month + interval '1 month';
+          get diagnostics moved = row_count;
+          raise notice 'moved % row(s) from the default partition to pgherald_audit.%', moved, partition;
+        end if;
 
-      execute format('alter table public.audit_logs attach partition pgherald_audit.%I for values from (%L) to (%L)',
-        partition, month, month + interval '1 month');
-      execute format('create trigger refuse_truncate before truncate on pgherald_audit.%I
-        for each statement execute function pgherald_audit.refuse_change()', partition);
-      made := made + 1;
+        execute format('alter table public.audit_logs attach partition pgherald_audit.%I for values from (%L) to (%L)',
+          partition, month, month + interval '1 month');
+        execute format('create trigger refuse_truncate before truncate on pgherald_audit.%I
+          for each statement execute function pgherald_audit.refuse_change()', partition);
+        made := made + 1;
+      exception when lock_not_available then
+        raise warning 'pgherald_audit.% is not made now: the audit trail is in use', partition
+          using hint = 'Its rows go to audit_logs_default and move when ensure_audit_partitions() runs again.';
+        exit;
+      end;
     end if;
     month := month + interval '1 month';
   end loop;
@@ -494,8 +507,6 @@ begin
   comment on table public.files is 'pgherald seed: uploaded files; the bytes are in object storage';
   alter table public.files replica identity full;
   create index if not exists files_user_idx on public.files (user_id, created_at desc);
-  -- covers get_user_storage_usage()
-  create index if not exists files_user_usage_idx on public.files (user_id, upload_status) include (file_size);
   create index if not exists files_status_idx on public.files (upload_status, created_at) where upload_status <> 'completed';
   create or replace trigger set_updated_at before update on public.files
     for each row execute function pgherald.set_updated_at();

@@ -569,8 +569,8 @@ begin
     return;
   end if;
 
-  -- Each branch has an index on (user_id, created_at desc): "my last 50" merges the heads of
-  -- these lists and reads no more.
+  -- Each branch has an index on (user_id, created_at desc), so one user's feed reads one
+  -- user's rows.
   create or replace view public.user_recent_activity with (security_invoker = true) as
   select user_id, 'memory' as activity_type, id as resource_id, coalesce(title, left(content, 80)) as title, created_at as occurred_at
   from public.memories

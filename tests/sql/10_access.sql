@@ -14,7 +14,9 @@ where l like '| `%';
 create temporary table expected as
 select replace(cells[1], '`', '') as relation, actor, cells[i] as cell
 from line, (values (2, 'anon'), (3, 'owner'), (4, 'participant'), (5, 'other user'), (6, 'service_role')) as a (i, actor)
-where cardinality(cells) = 6;
+where cardinality(cells) = 6
+  -- beside a project of its own there are no tables of the application
+  and (to_regclass('public.users') is not null or to_regclass(replace(cells[1], '`', '')) is not null);
 
 -- What a caller can do with the one row of a table that tap.fixture() made. Letters as in
 -- the page: capital when every column can be reached, small when some can.
@@ -132,7 +134,8 @@ from (select replace(cells[1], '`', '') as relation, cells[2] as letter, cells[3
 join actual a on a.relation = l.relation and a.actor = 'owner';
 select is(
   (select array_agg(a.relation || ' ' || k order by a.relation, k) from actual a, jsonb_object_keys(a.reached) as k where a.actor = 'owner'),
-  (select array_agg(replace(cells[1], '`', '') || ' ' || cells[2] order by replace(cells[1], '`', ''), cells[2]) from line where cardinality(cells) = 3),
+  (select array_agg(replace(cells[1], '`', '') || ' ' || cells[2] order by replace(cells[1], '`', ''), cells[2])
+   from line where cardinality(cells) = 3 and replace(cells[1], '`', '') in (select relation from expected)),
   'docs/access.md lists the columns of every small letter');
 
 -- No caller gets around the parent by a partition's own name.
@@ -164,7 +167,8 @@ select is_empty(
 create temporary table allowed as
 select replace(cells[1], '`', '') as name, role, cells[i] as cell
 from line, (values (2, 'anon'), (3, 'authenticated'), (4, 'service_role')) as a (i, role)
-where cardinality(cells) = 4;
+where cardinality(cells) = 4
+  and (to_regclass('public.users') is not null or to_regproc(replace(cells[1], '`', '')) is not null);
 
 select bag_eq(
   $$ select distinct name from allowed
@@ -201,12 +205,16 @@ select is_empty(
 select is(tap.call('authenticated', tap.ann(), 'select count(*) from public.job_status_summary'), '1', 'a user sees the summary of his jobs');
 select is(tap.call('authenticated', tap.cy(), 'select count(*) from public.job_status_summary'), '0', 'and not of others''');
 select is(tap.attempt('anon', null, 'select * from public.job_status_summary'), '42501', 'anon does not see job_status_summary');
-select is(tap.call('authenticated', tap.ann(), 'select count(distinct activity_type) from public.user_recent_activity'), '8', 'a user sees all kinds of his activity');
-select is(tap.call('authenticated', tap.cy(), 'select count(*) from public.user_recent_activity'), '0', 'and not of others''');
-select is(tap.attempt('anon', null, 'select * from public.user_recent_activity'), '42501', 'anon does not see user_recent_activity');
 
--- A caller without claims, and one with a user id that is none, see nothing.
-select is(tap.attempt('authenticated', null, 'select * from public.memories'), '0', 'authenticated without a user sees no row');
+select is(tap.call('authenticated', tap.ann(), 'select count(distinct activity_type) from public.user_recent_activity'), '8', 'a user sees all kinds of his activity')
+where to_regclass('public.users') is not null;
+select is(tap.call('authenticated', tap.cy(), 'select count(*) from public.user_recent_activity'), '0', 'and not of others''')
+where to_regclass('public.users') is not null;
+select is(tap.attempt('anon', null, 'select * from public.user_recent_activity'), '42501', 'anon does not see user_recent_activity')
+where to_regclass('public.users') is not null;
+
+-- A caller without claims sees nothing.
+select is(tap.attempt('authenticated', null, 'select * from public.notifications'), '0', 'authenticated without a user sees no row');
 
 select * from finish();
 rollback;

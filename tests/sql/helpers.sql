@@ -45,26 +45,32 @@ exception
 end
 $$;
 
--- Does the plan of this query use this index? An index of a partitioned table counts when
--- one of its children is used.
-create function tap.uses_index(query text, index text, description text default null) returns text
+-- The plan of a query, run by ann as a client, or by the owner.
+create function tap.plan_of(query text, client boolean default false) returns setof text
+language plpgsql as $$
+begin
+  if client then
+    perform set_config('request.jwt.claims', json_build_object('sub', tap.ann(), 'role', 'authenticated')::text, true);
+    perform set_config('role', 'authenticated', true);
+  end if;
+  return query execute 'explain (costs off) ' || query;
+  perform set_config('role', 'none', true);
+  perform set_config('request.jwt.claims', '', true);
+end
+$$;
+
+-- Does it use this index? One of a partitioned table counts when one of its children is used.
+create function tap.uses_index(client boolean, index text, query text) returns text
 language plpgsql as $$
 declare
-  line text;
-  plan text := '';
-  names text[];
+  plan constant text := (select string_agg(l, E'\n') from tap.plan_of(query, client) as l);
+  used boolean;
 begin
-  select array_agg(c.relname::text) into names
+  select bool_or(plan ~ ('\m' || c.relname || '\M')) into used
   from pg_class c
-  where c.relname = index
-    or c.oid in (select relid from pg_partition_tree(to_regclass('public.' || index)));
-  for line in execute 'explain (costs off) ' || query loop
-    plan := plan || line || E'\n';
-  end loop;
-  return ok(
-    exists (select 1 from unnest(names) as n where plan ~ ('\m' || n || '\M')),
-    coalesce(description, index || ' is used')
-  ) || case when exists (select 1 from unnest(names) as n where plan ~ ('\m' || n || '\M')) then '' else E'\n' || diag(plan) end;
+  where c.relname = index or c.oid in (select relid from pg_partition_tree(to_regclass('public.' || index)));
+  return ok(used, format('%s: %s', index, regexp_replace(query, '\s+', ' ', 'g')))
+    || case when used then '' else E'\n' || diag(plan) end;
 end
 $$;
 

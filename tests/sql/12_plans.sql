@@ -1,0 +1,118 @@
+-- With 100,000 rows in each busy table, the hot queries use the indexes that were made for
+-- them. Rows are spread over 1,000 users; ann is one of them.
+begin;
+select no_plan();
+select tap.people();
+
+create temporary table person as
+select n, case n when 0 then tap.ann() else gen_random_uuid() end as id from generate_series(0, 999) as n;
+create unique index on person (n);
+create temporary table seq as
+select i as n, p.id as user_id, now() - (100000 - i) * interval '2 minutes' as at
+from generate_series(1, 100000) as i join person p on p.n = i % 1000;
+
+set local session_replication_role = replica;  -- foreign keys and triggers are tested elsewhere
+insert into public.users (id) select id from person on conflict do nothing;
+insert into public.memories (user_id, title, content, tags, source_id, created_at)
+  select user_id, 'm', 'c', array['t' || n % 5000], case when n % 10 = 0 then gen_random_uuid() end, at from seq;
+insert into public.transcripts (user_id, title, status, content, created_at)
+  select user_id, 't', case when n % 500 = 0 then 'pending' else 'completed' end, 'c', at from seq;
+insert into public.summaries (user_id, content, created_at) select user_id, 'c', at from seq;
+insert into public.chat_sessions (id, user_id, last_message_at, created_at)
+  select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, user_id, at, at from seq;
+insert into public.chat_messages (session_id, user_id, role, content, prompt_tokens, completion_tokens, created_at)
+  select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, user_id, 'user', 'c', 1, 1, at from seq;
+insert into public.meetings (id, user_id, title, start_time, end_time, status, created_at)
+  select ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, user_id, 'm', at, at, case when n % 500 = 0 then 'scheduled' else 'completed' end, at from seq;
+insert into public.meeting_participants (meeting_id, user_id, email)
+  select ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, (select id from person where person.n = (seq.n + 1) % 1000), 'x@y' from seq;
+insert into public.meeting_transcripts (meeting_id, user_id, sequence, content, created_at)
+  select ('00000000-0000-4000-9000-' || lpad((n / 20)::text, 12, '0'))::uuid, user_id, n % 20, 'c', at from seq;
+insert into public.meeting_summaries (meeting_id, user_id, summary, created_at)
+  select ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, user_id, 's', at from seq;
+insert into public.files (user_id, file_name, storage_path, file_size, upload_status, created_at)
+  select user_id, 'f', n, n, case when n % 500 = 0 then 'pending' else 'completed' end, at from seq;
+insert into public.job_logs (user_id, job_type, status, finished_at, scheduled_at, created_at)
+  select user_id, 'type' || n % 50, case when n % 500 = 0 then 'pending' else 'completed' end,
+    case when n % 500 <> 0 then at end, at, at from seq;
+insert into public.notifications (user_id, title, is_read, read_at, dedupe_key, expires_at, created_at)
+  select user_id, 'n', n % 20000 >= 1000, case when n % 20000 >= 1000 then at end, 'k' || n, case when n % 4 = 0 then at + interval '130 days' end, at from seq;
+insert into public.audit_logs (occurred_at, user_id, action, resource_type, resource_id)
+  select now() + (n % 100) * interval '10 s' + n * interval '1 ms', user_id, 'update', 'public.memories', n % 5000 from seq;
+insert into public.webhooks (id, user_id, name, url, events) select id, id, 'w', 'https://x', '{*}' from person;
+insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload, status, delivered_at, created_at)
+  select user_id, 'm', 'e', '{}', case when n % 100 < 2 then 'pending' else 'delivered' end, case when n % 100 >= 2 then at end, at from seq;
+insert into public.webhook_attempts (delivery_id, attempt) select id, 1 from public.webhook_deliveries;
+insert into public.api_keys (user_id, name, key_hash, key_prefix) select user_id, 'k', sha256(n::text::bytea), 'p' from seq;
+set local session_replication_role = origin;
+analyze;
+
+-- the application's own lists, as a client under row level security
+select tap.uses_index(true, index, query) from (values
+  ('memories_user_idx', 'select * from public.memories order by created_at desc limit 20'),
+  ('transcripts_user_idx', 'select * from public.transcripts order by created_at desc limit 20'),
+  ('summaries_user_idx', 'select * from public.summaries order by created_at desc limit 20'),
+  ('chat_sessions_user_idx', 'select * from public.chat_sessions order by last_message_at desc nulls last limit 20'),
+  ('chat_messages_session_idx', 'select * from public.chat_messages where session_id = ''00000000-0000-4000-8000-000000001000'' order by created_at'),
+  ('meeting_participants_email_idx', 'select * from public.meeting_participants where meeting_id = ''00000000-0000-4000-9000-000000001000'''),
+  ('meeting_transcripts_sequence_key', 'select * from public.meeting_transcripts where meeting_id = ''00000000-0000-4000-9000-000000001000'' order by sequence'),
+  ('meeting_summaries_type_key', 'select * from public.meeting_summaries where meeting_id = ''00000000-0000-4000-9000-000000001000'''),
+  ('files_user_idx', 'select * from public.files order by created_at desc limit 20'),
+  ('job_logs_user_idx', 'select * from public.job_logs order by created_at desc limit 20'),
+  ('job_logs_user_idx', 'select * from public.job_status_summary'),
+  ('notifications_user_idx', 'select * from public.notifications order by created_at desc limit 20'),
+  ('audit_logs_user_idx', 'select * from public.audit_logs order by occurred_at desc limit 20'),
+  ('webhooks_user_idx', 'select id, name from public.webhooks'),
+  ('webhook_deliveries_webhook_idx', format('select * from public.webhook_deliveries where webhook_id = %L order by created_at desc limit 20', tap.ann())),
+  ('webhook_attempts_pkey', 'select * from public.webhook_attempts where delivery_id = 1'),
+  ('api_keys_user_idx', 'select id, name from public.api_keys order by created_at desc')
+) as t (index, query);
+
+-- every branch of the activity feed is read from its index, and from the head only
+select tap.uses_index(true, index, format('select * from public.user_recent_activity where user_id = %L order by occurred_at desc limit 50', tap.ann()))
+from unnest(array['memories_user_idx', 'transcripts_user_idx', 'summaries_user_idx', 'chat_sessions_user_created_idx',
+  'chat_messages_user_idx', 'meeting_summaries_user_idx', 'files_user_idx']) as index;
+
+-- what functions, workers and the daemon ask
+select tap.uses_index(false, index, query) from (values
+  ('users_email_idx', 'select * from public.users where lower(email) = ''x@y'''),
+  ('memories_tags_idx', 'select * from public.memories where tags @> array[''t17'']'),
+  ('memories_source_idx', format('select * from public.memories where source_id = %L', tap.ann())),
+  ('transcripts_status_idx', 'select * from public.transcripts where status in (''pending'', ''processing'') order by status, created_at limit 10'),
+  ('meetings_status_idx', 'select * from public.meetings where status = ''scheduled'' and start_time > now()'),
+  ('files_user_idx', format('select count(*), sum(file_size) from public.files where user_id = %L and upload_status = ''completed''', tap.ann())),
+  ('files_status_idx', 'select * from public.files where upload_status = ''pending'' and created_at < now()'),
+  ('chat_messages_user_idx', format('select sum(prompt_tokens), sum(completion_tokens) from public.chat_messages where user_id = %L and created_at >= now() - interval ''30 days''', tap.ann())),
+  ('notifications_unread_idx', format('select count(*) from public.notifications where user_id = %L and not is_read and archived_at is null and (expires_at is null or expires_at > now())', tap.ann())),
+  ('notifications_dedupe_idx', format('select id from public.notifications where user_id = %L and dedupe_key = ''k1000''', tap.ann())),
+  ('notifications_expires_idx', 'select id from public.notifications where expires_at <= now() order by expires_at limit 1000'),
+  ('job_logs_ready_idx', 'select id from public.job_logs where queue = ''default'' and status = ''pending'' and scheduled_at <= now() order by priority desc, scheduled_at limit 1 for update skip locked'),
+  ('job_logs_finished_idx', 'select id from public.job_logs where finished_at < now() - interval ''138 days'' order by finished_at limit 1000'),
+  ('job_logs_type_status_idx', 'select * from public.job_logs where job_type = ''type7'' and status = ''completed'' order by created_at desc limit 10'),
+  ('audit_logs_resource_idx', 'select * from public.audit_logs where resource_type = ''public.memories'' and resource_id = ''17'' order by occurred_at'),
+  ('audit_logs_occurred_at_brin', 'select count(*) from public.audit_logs where occurred_at between now() + interval ''1000 s'' and now() + interval ''1010 s'''),
+  ('webhook_deliveries_pending_idx', format('select id from public.webhook_deliveries where webhook_id = %L and status = ''pending'' and next_attempt_at <= now() order by next_attempt_at limit 100 for update skip locked', (select id from person where n = 1))),
+  ('webhook_deliveries_pending_idx', 'select distinct webhook_id from public.webhook_deliveries where status = ''pending'''),
+  ('webhook_deliveries_webhook_idx', format('delete from public.webhook_deliveries where webhook_id = %L', tap.ann())),
+  ('api_keys_key_hash_key', 'select * from public.api_keys where key_hash = sha256(''17'')')
+) as t (index, query);
+
+-- Where a row can be the owner's or a participant's, no index gives both in order: several
+-- are joined, and whichever they are, the table is not read from end to end.
+select unalike(
+  (select string_agg(l, E'\n') from tap.plan_of(query, true) as l), '%Seq Scan%', 'no sequential scan: ' || query)
+from unnest(array[
+  'select * from public.meetings order by start_time desc limit 20',
+  'select * from public.meeting_transcripts',
+  'select * from public.meeting_summaries',
+  format('select * from public.user_recent_activity where user_id = %L order by occurred_at desc limit 50', tap.ann()),
+  'select * from public.user_recent_activity order by occurred_at desc limit 50']) as query;
+
+-- the month that a question is about is the only partition read
+select is(
+  (select count(*) from tap.plan_of('select * from public.audit_logs where occurred_at >= now() + interval ''70 days'' and occurred_at < now() + interval ''71 days''') as l
+   where l ~ 'on audit_logs_\d\d\d\d_\d\d'),
+  1::bigint, 'partitions of other months are not read');
+
+select * from finish();
+rollback;
