@@ -1,0 +1,581 @@
+#include "dispatch/dispatcher.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dispatch/attempt.h"
+#include "dispatch/endpoint.h"
+#include "dispatch/headers.h"
+#include "dispatch/outbox.h"
+#include "dispatch/report.h"
+#include "dispatch/request.h"
+#include "dispatch/sender.h"
+#include "row/event.h"
+
+/* A lease is the endpoint's time-out and this margin. A delivery that waits longer than WAIT_MS for
+ * its turn is given back; the rest of the margin is for recording what came of it. */
+#define LEASE_MARGIN_MS 10000
+#define WAIT_MS 4000
+#define HOLD_AHEAD 1024 /* deliveries held beyond those under way */
+#define HOLD_BYTES ((size_t)32 << 20)
+
+#define RECORD_BATCH 512
+#define RECORD_BYTES ((size_t)8 << 20)
+#define RECORD_BYTES_MAX ((size_t)64 << 20)
+#define RECORD_DELAY_MS 5 /* how long the first result waits for company */
+
+#define TICK_MS 1000
+#define POLL_TICKS 30 /* for those who write to the outbox and tell nobody */
+#define SWEEP_TICKS 600
+#define FIRST_SWEEP 10
+#define OVERDUE_MS 100 /* something due was not claimed: another dispatcher has it */
+#define SETTLE_MS 2000 /* to record and give back, after the last request ended */
+
+enum dispatcher_state {
+    DISPATCHER_RUNNING,
+    DISPATCHER_DRAINING, /* takes nothing new; requests are under way */
+    DISPATCHER_SETTLING, /* none are; results are being recorded, the rest given back */
+    DISPATCHER_STOPPED
+};
+
+struct dispatcher {
+    const struct config *config;
+    struct stats *stats;
+    struct queue *activity;
+    void (*on_stopped)(void *arg);
+    void *arg;
+    enum dispatcher_state state;
+    uint64_t random;
+    unsigned hold; /* deliveries to hold at most */
+
+    uv_prepare_t turn;
+    uv_timer_t tick, due, flush, deadline;
+    unsigned handles; /* not yet closed */
+    uint64_t ticks;
+    bool deadline_passed;
+
+    struct outbox *outbox;
+    struct sender *sender;
+    struct endpoints *endpoints;
+
+    struct delivery_list done;      /* results to record */
+    struct delivery_list recording; /* the statement is under way */
+    struct delivery_list unsent;    /* to give back */
+    bool flush_due;
+    bool releasing;
+    size_t careful; /* results to record one by one, since together they were refused */
+
+    bool wants_claim;
+    bool claiming;
+    size_t claimed_count, claimed_bytes; /* by the claim under way */
+    size_t asked_count, asked_bytes;
+    struct buf full; /* endpoints that it left out */
+};
+
+static const char *state_name(enum dispatcher_state state)
+{
+    switch (state) {
+    case DISPATCHER_RUNNING:
+        return "running";
+    case DISPATCHER_DRAINING:
+        return "draining";
+    case DISPATCHER_SETTLING:
+        return "settling";
+    case DISPATCHER_STOPPED:
+        return "stopped";
+    }
+    return "?";
+}
+
+static void set_state(struct dispatcher *d, enum dispatcher_state state)
+{
+    log_debug("dispatch", "state", log_s("from", state_name(d->state)),
+              log_s("to", state_name(state)));
+    d->state = state;
+}
+
+/* splitmix64: spreads retries, guards nothing. */
+static uint32_t next_random(struct dispatcher *d)
+{
+    uint64_t z = d->random += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (uint32_t)(z >> 32);
+}
+
+/* The end of an attempt */
+
+static void tell_activity(struct dispatcher *d, const struct delivery *delivery)
+{
+    struct event_attempt attempt;
+    struct event *event;
+
+    if (!d->activity)
+        return;
+    attempt = report_event(delivery);
+    event = event_new_attempt(&attempt);
+    if (!queue_push(d->activity, &event->msg))
+        msg_unref(&event->msg);
+}
+
+/* It is recorded a little later, together with others. */
+static void conclude(struct dispatcher *d, struct delivery *delivery)
+{
+    endpoints_ended(d->endpoints, delivery, clock_monotonic_ms());
+    attempt_count(delivery, d->stats);
+    attempt_log(delivery);
+    tell_activity(d, delivery);
+    delivery_list_add(&d->done, delivery);
+}
+
+static void on_answer(void *arg, void *request_arg, const struct sender_answer *answer)
+{
+    struct dispatcher *d = arg;
+    struct delivery *delivery = request_arg;
+
+    if (answer->broken_off) {
+        endpoints_ended(d->endpoints, delivery, clock_monotonic_ms());
+        delivery_list_add(&d->unsent, delivery);
+        return;
+    }
+    attempt_judge(delivery, answer, next_random(d));
+    if (answer->blocked)
+        stat_add(&d->stats->attempts_blocked_total, 1);
+    else
+        endpoints_learn(d->endpoints, delivery, clock_monotonic_ms(),
+                        answer->complete ? answer->status_code : 0, answer->retry_after_s,
+                        answer->duration_ms);
+    conclude(d, delivery);
+}
+
+/* Sending */
+
+static enum result start_request(struct dispatcher *d, struct delivery *delivery)
+{
+    struct err *err = &delivery->attempt.error;
+    struct buf headers;
+    enum result result;
+
+    buf_init(&headers, HEADERS_BYTES_MAX);
+    result = request_build(delivery, clock_now_us() / 1000000, &headers, err);
+    if (result == OK) {
+        const struct sender_request request = {
+            .url = delivery->field[DELIVERY_URL].data,
+            .headers = buf_str(&headers),
+            .body = delivery->field[DELIVERY_PAYLOAD],
+            .timeout_ms = delivery->timeout_ms,
+        };
+
+        result = sender_send(d->sender, &request, delivery, err);
+    }
+    buf_fini(&headers);
+    return result;
+}
+
+static void send_waiting(struct dispatcher *d)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct delivery *delivery;
+
+    while ((delivery = endpoints_next(d->endpoints, now_ms))) {
+        delivery->attempt.started_ms = now_ms;
+        buf_init(&delivery->attempt.response, d->config->webhook_response_bytes);
+        if (start_request(d, delivery) != OK) {
+            attempt_fail(delivery, next_random(d));
+            conclude(d, delivery);
+        }
+    }
+    stat_set(&d->stats->inflight, endpoints_in_flight(d->endpoints));
+}
+
+/* Recording */
+
+static void on_flush(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    d->flush_due = true;
+}
+
+static void start_recording(struct dispatcher *d)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    size_t most = d->careful ? 1 : RECORD_BATCH;
+    struct buf results;
+
+    buf_init(&results, RECORD_BYTES_MAX);
+    while (d->done.first && d->recording.count < most && results.len < RECORD_BYTES) {
+        struct delivery *delivery = delivery_list_take(&d->done);
+
+        report_add_json(&results, delivery, now_ms);
+        delivery_list_add(&d->recording, delivery);
+    }
+    buf_add_char(&results, ']');
+    outbox_record(d->outbox, buf_str(&results));
+    buf_fini(&results);
+    d->flush_due = false;
+    uv_timer_stop(&d->flush);
+}
+
+/* One statement at a time: while it runs, the next batch grows by itself. */
+static void record_results(struct dispatcher *d)
+{
+    if (!d->done.first || d->recording.first || !outbox_is_up(d->outbox))
+        return;
+    if (d->flush_due || d->careful || d->done.count >= RECORD_BATCH ||
+        d->state != DISPATCHER_RUNNING)
+        start_recording(d);
+    else if (!uv_is_active((uv_handle_t *)&d->flush))
+        uv_timer_start(&d->flush, on_flush, RECORD_DELAY_MS, 0);
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    d->wants_claim = true;
+}
+
+static void wake_in(struct dispatcher *d, uint64_t delay_ms)
+{
+    if (d->state == DISPATCHER_RUNNING && delay_ms < POLL_TICKS * TICK_MS &&
+        (!uv_is_active((uv_handle_t *)&d->due) || uv_timer_get_due_in(&d->due) > delay_ms))
+        uv_timer_start(&d->due, on_due, delay_ms, 0);
+}
+
+/* After a retry was recorded there is a new moment to wake up at. */
+static void on_recorded(void *arg)
+{
+    struct dispatcher *d = arg;
+    struct delivery *delivery;
+
+    if (d->careful)
+        d->careful--;
+    while ((delivery = delivery_list_take(&d->recording))) {
+        if (delivery->attempt.decision.verdict == SCHEDULE_RETRY)
+            wake_in(d, delivery->attempt.decision.delay_ms);
+        delivery_free(delivery);
+    }
+}
+
+/* Refused together, they are tried one by one. What is refused alone is left to the end of its
+ * lease, since it would hold up all others: it will be sent again. */
+static void on_refused(void *arg)
+{
+    struct dispatcher *d = arg;
+    struct delivery *delivery;
+
+    if (d->recording.count > 1) {
+        d->careful = d->recording.count;
+        return;
+    }
+    delivery = delivery_list_take(&d->recording);
+    log_error("dispatch", "an attempt could not be recorded, its delivery will be sent again",
+              log_v("delivery", delivery->field[DELIVERY_ID]),
+              log_v("message", delivery->field[DELIVERY_MESSAGE_ID]));
+    delivery_free(delivery);
+}
+
+/* Giving back */
+
+static void on_released(void *arg)
+{
+    struct dispatcher *d = arg;
+
+    d->releasing = false;
+}
+
+static void release_unsent(struct dispatcher *d)
+{
+    if (!d->unsent.first || d->releasing || !outbox_is_up(d->outbox))
+        return;
+    d->releasing = true;
+    outbox_release(d->outbox, &d->unsent);
+    delivery_list_free(&d->unsent);
+}
+
+/* Claiming */
+
+static bool may_claim(const struct dispatcher *d)
+{
+    return d->state == DISPATCHER_RUNNING && !d->claiming && outbox_is_up(d->outbox) &&
+           endpoints_held(d->endpoints) < d->hold / 2 + d->config->webhook_concurrency &&
+           endpoints_held_bytes(d->endpoints) < HOLD_BYTES / 2 && d->done.count < 2 * RECORD_BATCH;
+}
+
+static void claim_deliveries(struct dispatcher *d)
+{
+    size_t held_bytes = endpoints_held_bytes(d->endpoints);
+    struct endpoints_room room;
+    struct outbox_claim claim;
+
+    if (!(d->wants_claim || endpoints_hungry(d->endpoints)) || !may_claim(d))
+        return;
+    d->wants_claim = false;
+    d->claiming = true;
+    endpoints_ask(d->endpoints, clock_monotonic_ms(), &room);
+    claim = (struct outbox_claim){
+        .deliveries = room.total,
+        .bytes = HOLD_BYTES - held_bytes,
+        .first_slots = room.first,
+        .ids = buf_str(&room.ids),
+        .slots = buf_str(&room.slots),
+        .margin_ms = LEASE_MARGIN_MS,
+    };
+    d->claimed_count = d->claimed_bytes = 0;
+    d->asked_count = claim.deliveries;
+    d->asked_bytes = claim.bytes;
+    outbox_claim(d->outbox, &claim);
+    buf_clear(&d->full);
+    buf_add_str(&d->full, buf_str(&room.full));
+    endpoints_room_fini(&room);
+}
+
+static void on_delivery(void *arg, struct delivery *delivery)
+{
+    struct dispatcher *d = arg;
+
+    d->claimed_count++;
+    d->claimed_bytes += delivery->field[DELIVERY_PAYLOAD].len;
+    if (d->state == DISPATCHER_RUNNING)
+        endpoints_add(d->endpoints, delivery, clock_monotonic_ms());
+    else
+        delivery_list_add(&d->unsent, delivery);
+}
+
+static void on_claimed(void *arg)
+{
+    struct dispatcher *d = arg;
+
+    d->claiming = false;
+    endpoints_answered(d->endpoints,
+                       d->claimed_count >= d->asked_count || d->claimed_bytes >= d->asked_bytes);
+    if (!d->wants_claim && !endpoints_hungry(d->endpoints))
+        outbox_ask_next(d->outbox, buf_str(&d->full));
+}
+
+static void on_next(void *arg, uint64_t delay_ms)
+{
+    wake_in(arg, delay_ms > OVERDUE_MS ? delay_ms : OVERDUE_MS);
+}
+
+/* The connection */
+
+static void on_up(void *arg)
+{
+    struct dispatcher *d = arg;
+
+    d->wants_claim = true;
+}
+
+/* Whether the record under way was taken is not known; it is made again. What should have been
+ * given back may belong to another dispatcher by the time the connection is there again. */
+static void on_down(void *arg)
+{
+    struct dispatcher *d = arg;
+
+    delivery_list_join(&d->recording, &d->done);
+    d->done = d->recording;
+    d->recording = (struct delivery_list){0};
+    delivery_list_free(&d->unsent);
+    d->claiming = false;
+    d->releasing = false;
+}
+
+/* Time */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+    uint64_t now_ms = clock_monotonic_ms();
+    struct delivery_list late = endpoints_take_late(d->endpoints, now_ms - WAIT_MS, now_ms);
+
+    if (outbox_is_up(d->outbox))
+        delivery_list_join(&d->unsent, &late);
+    else
+        delivery_list_free(&late);
+    endpoints_look(d->endpoints, now_ms);
+    d->ticks++;
+    if (d->ticks % POLL_TICKS == 0)
+        d->wants_claim = true;
+    if (d->ticks % SWEEP_TICKS == FIRST_SWEEP && outbox_is_up(d->outbox))
+        outbox_sweep(d->outbox);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    struct dispatcher *d = timer->data;
+
+    d->deadline_passed = true;
+}
+
+/* Stopping */
+
+static void set_deadline(struct dispatcher *d, uint64_t ms)
+{
+    d->deadline_passed = false;
+    uv_timer_start(&d->deadline, on_deadline, ms, 0);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct dispatcher *d = handle->data;
+
+    if (--d->handles > 0)
+        return;
+    endpoints_free(d->endpoints);
+    delivery_list_free(&d->done);
+    delivery_list_free(&d->recording);
+    delivery_list_free(&d->unsent);
+    buf_fini(&d->full);
+    free(d);
+}
+
+static void close_everything(struct dispatcher *d)
+{
+    uv_handle_t *handles[] = {(uv_handle_t *)&d->turn, (uv_handle_t *)&d->tick,
+                              (uv_handle_t *)&d->due, (uv_handle_t *)&d->flush,
+                              (uv_handle_t *)&d->deadline};
+
+    if (d->done.first || d->recording.first || d->unsent.first)
+        log_warn("dispatch", "stopped before everything was recorded; it will be sent again",
+                 log_u("attempts", d->done.count + d->recording.count),
+                 log_u("not_given_back", d->unsent.count));
+    outbox_close(d->outbox);
+    sender_close(d->sender);
+    stat_set(&d->stats->inflight, 0);
+    d->handles = sizeof(handles) / sizeof(handles[0]);
+    for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+        uv_close(handles[i], on_closed);
+    d->on_stopped(d->arg);
+}
+
+static bool is_settled(const struct dispatcher *d)
+{
+    return !d->done.first && !d->recording.first && !d->unsent.first && !d->releasing &&
+           !d->claiming;
+}
+
+static void settle(struct dispatcher *d)
+{
+    sender_break_off(d->sender);
+    set_deadline(d, SETTLE_MS);
+    set_state(d, DISPATCHER_SETTLING);
+}
+
+static void go_on_stopping(struct dispatcher *d)
+{
+    switch (d->state) {
+    case DISPATCHER_RUNNING:
+    case DISPATCHER_STOPPED:
+        break;
+    case DISPATCHER_DRAINING:
+        if (endpoints_in_flight(d->endpoints) == 0 || d->deadline_passed)
+            settle(d);
+        break;
+    case DISPATCHER_SETTLING:
+        if (!is_settled(d) && !d->deadline_passed)
+            break;
+        set_state(d, DISPATCHER_STOPPED);
+        close_everything(d);
+        break;
+    }
+}
+
+void dispatcher_stop(struct dispatcher *d)
+{
+    struct delivery_list waiting;
+
+    if (d->state != DISPATCHER_RUNNING)
+        return;
+    waiting = endpoints_take_late(d->endpoints, UINT64_MAX, clock_monotonic_ms());
+    delivery_list_join(&d->unsent, &waiting);
+    uv_timer_stop(&d->due);
+    uv_timer_stop(&d->tick);
+    set_deadline(d, d->config->shutdown_timeout_ms);
+    set_state(d, DISPATCHER_DRAINING);
+}
+
+/* The turn of the loop: after all callbacks, before it sleeps. */
+static void on_turn(uv_prepare_t *turn)
+{
+    struct dispatcher *d = turn->data;
+
+    send_waiting(d);
+    record_results(d);
+    release_unsent(d);
+    claim_deliveries(d);
+    go_on_stopping(d);
+}
+
+void dispatcher_wake(struct dispatcher *d)
+{
+    d->wants_claim = true;
+}
+
+static void init_handles(struct dispatcher *d, uv_loop_t *loop)
+{
+    uv_timer_t *timers[] = {&d->tick, &d->due, &d->flush, &d->deadline};
+
+    for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
+        uv_timer_init(loop, timers[i]);
+        timers[i]->data = d;
+    }
+    uv_prepare_init(loop, &d->turn);
+    d->turn.data = d;
+    uv_prepare_start(&d->turn, on_turn);
+    uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+static void seed(struct dispatcher *d)
+{
+    if (getrandom(&d->random, sizeof(d->random), GRND_NONBLOCK) != (ssize_t)sizeof(d->random))
+        d->random = (uint64_t)clock_now_us();
+}
+
+enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct stats *stats,
+                           struct queue *activity, void (*on_stopped)(void *arg), void *arg,
+                           struct dispatcher **out, struct err *err)
+{
+    static const struct outbox_events events = {
+        .on_up = on_up,
+        .on_down = on_down,
+        .on_delivery = on_delivery,
+        .on_claimed = on_claimed,
+        .on_recorded = on_recorded,
+        .on_refused = on_refused,
+        .on_released = on_released,
+        .on_next = on_next,
+    };
+    const struct sender_options options = {
+        .max_requests = config->webhook_concurrency,
+        .allow_private = config->webhook_allow_private,
+        .keep_bytes = config->webhook_response_bytes,
+        .ca_file = config->webhook_ca_file,
+    };
+    struct dispatcher *d = mem_alloc(sizeof(*d));
+
+    *out = NULL;
+    if (sender_new(loop, &options, on_answer, d, &d->sender, err) != OK) {
+        free(d);
+        return FAILED;
+    }
+    d->config = config;
+    d->stats = stats;
+    d->activity = activity;
+    d->on_stopped = on_stopped;
+    d->arg = arg;
+    d->hold = config->webhook_concurrency + HOLD_AHEAD;
+    d->endpoints =
+        endpoints_new(config->webhook_concurrency, config->webhook_endpoint_concurrency, d->hold);
+    buf_init(&d->full, (size_t)1 << 20);
+    seed(d);
+    init_handles(d, loop);
+    d->outbox = outbox_new(loop, config->database_url, stats, &events, d);
+    *out = d;
+    return OK;
+}

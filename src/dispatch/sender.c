@@ -1,0 +1,413 @@
+#include "dispatch/sender.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/version.h"
+#include "dispatch/guard.h"
+#include "dispatch/headers.h"
+#include "dispatch/multi.h"
+
+#define ERROR_MAX 512
+
+/* One request under way, or resting between two: its easy handle keeps all options that do not
+ * change from one request to the next. */
+struct transfer {
+    struct transfer *next, *prev; /* on the list `busy`, or (next only) on `idle` */
+    struct sender *sender;
+    CURL *easy;
+    void *arg;
+    struct curl_slist *headers;
+    struct buf body;
+    size_t body_bytes, header_bytes;
+    unsigned timeout_ms;
+    const char *refusal; /* the guard's */
+    bool too_long;       /* its body, which therefore was not read to its end */
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+struct sender {
+    struct multi *multi;
+    struct sender_options options;
+    sender_cb *cb;
+    void *arg;
+    struct transfer *idle;
+    struct transfer *busy;
+};
+
+/* Callbacks of curl */
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+    size_t len = size * count, room = transfer->sender->options.keep_bytes - transfer->body.len;
+
+    transfer->body_bytes += len;
+    buf_add(&transfer->body, data, len < room ? len : room);
+    transfer->too_long = transfer->body_bytes > SENDER_BODY_MAX;
+    return transfer->too_long ? 0 : len;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *arg)
+{
+    struct transfer *transfer = arg;
+
+    (void)data;
+    transfer->header_bytes += size * count;
+    return transfer->header_bytes > SENDER_HEADERS_MAX ? 0 : size * count;
+}
+
+/* The last moment before a connection, and the first at which its real address is known. */
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transfer *transfer = arg;
+    const char *refusal = guard_refusal(&address->addr, address->addrlen);
+
+    if (purpose != CURLSOCKTYPE_IPCXN)
+        return CURL_SOCKET_BAD;
+    if (refusal && !transfer->sender->options.allow_private) {
+        transfer->refusal = refusal;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                  address->protocol);
+}
+
+/* Options */
+
+#define SET(easy, option, value)                                                                   \
+    do {                                                                                           \
+        CURLcode code_ = curl_easy_setopt(easy, option, value);                                    \
+        if (code_ != CURLE_OK)                                                                     \
+            return err_set(err, "libcurl does not take " #option ": %s",                           \
+                           curl_easy_strerror(code_));                                             \
+    } while (0)
+
+static enum result set_what_is_allowed(CURL *easy, struct transfer *transfer, struct err *err)
+{
+    SET(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(easy, CURLOPT_PROXY, ""); /* not even the one from the environment */
+    SET(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (transfer->sender->options.ca_file[0])
+        SET(easy, CURLOPT_CAINFO, transfer->sender->options.ca_file);
+    return OK;
+}
+
+static enum result set_how_it_goes(CURL *easy, struct transfer *transfer, struct err *err)
+{
+    SET(easy, CURLOPT_PRIVATE, transfer);
+    SET(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    SET(easy, CURLOPT_NOSIGNAL, 1L);
+    SET(easy, CURLOPT_POST, 1L);
+    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(easy, CURLOPT_USERAGENT, "pgherald/" PGHERALD_VERSION);
+    SET(easy, CURLOPT_WRITEFUNCTION, on_body);
+    SET(easy, CURLOPT_WRITEDATA, transfer);
+    SET(easy, CURLOPT_HEADERFUNCTION, on_header);
+    SET(easy, CURLOPT_HEADERDATA, transfer);
+    /* A name lookup that outlasts its time-out would otherwise be waited for, here on the loop. */
+    SET(easy, CURLOPT_QUICK_EXIT, 1L);
+    return OK;
+}
+
+static enum result set_request(struct transfer *transfer, const struct sender_request *request,
+                               struct err *err)
+{
+    CURL *easy = transfer->easy;
+
+    SET(easy, CURLOPT_URL, request->url);
+    SET(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+    SET(easy, CURLOPT_POSTFIELDS, request->body.data);
+    SET(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->timeout_ms);
+    return OK;
+}
+
+/* Transfers */
+
+static void transfer_free(struct transfer *transfer)
+{
+    if (!transfer)
+        return;
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    buf_fini(&transfer->body);
+    free(transfer);
+}
+
+static struct transfer *transfer_new(struct sender *sender, struct err *err)
+{
+    struct transfer *transfer = mem_alloc(sizeof(*transfer));
+
+    transfer->sender = sender;
+    buf_init(&transfer->body, sender->options.keep_bytes);
+    transfer->easy = curl_easy_init();
+    if (!transfer->easy)
+        err_set(err, "libcurl could not make a handle");
+    else if (set_what_is_allowed(transfer->easy, transfer, err) == OK &&
+             set_how_it_goes(transfer->easy, transfer, err) == OK)
+        return transfer;
+    transfer_free(transfer);
+    return NULL;
+}
+
+static struct transfer *take_idle(struct sender *sender, struct err *err)
+{
+    struct transfer *transfer = sender->idle;
+
+    if (!transfer)
+        return transfer_new(sender, err);
+    sender->idle = transfer->next;
+    return transfer;
+}
+
+static void rest(struct transfer *transfer)
+{
+    struct sender *sender = transfer->sender;
+
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
+    transfer->arg = NULL;
+    buf_clear(&transfer->body);
+    transfer->prev = NULL;
+    transfer->next = sender->idle;
+    sender->idle = transfer;
+}
+
+static void join_busy(struct transfer *transfer)
+{
+    struct sender *sender = transfer->sender;
+
+    transfer->prev = NULL;
+    transfer->next = sender->busy;
+    if (transfer->next)
+        transfer->next->prev = transfer;
+    sender->busy = transfer;
+}
+
+static void leave_busy(struct transfer *transfer)
+{
+    if (transfer->prev)
+        transfer->prev->next = transfer->next;
+    else
+        transfer->sender->busy = transfer->next;
+    if (transfer->next)
+        transfer->next->prev = transfer->prev;
+}
+
+/* What came of it */
+
+static curl_off_t time_of(const struct transfer *transfer, CURLINFO info)
+{
+    curl_off_t us = 0;
+
+    curl_easy_getinfo(transfer->easy, info, &us);
+    return us;
+}
+
+static long number_of(const struct transfer *transfer, CURLINFO info)
+{
+    long number = 0;
+
+    curl_easy_getinfo(transfer->easy, info, &number);
+    return number;
+}
+
+static bool is_https(const struct transfer *transfer)
+{
+    const char *scheme = NULL;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_SCHEME, &scheme);
+    return scheme && (*scheme == 'h' || *scheme == 'H') && strlen(scheme) == 5;
+}
+
+/* How far it came. On a connection that was used before, all of the first three are past. */
+static const char *phase_of(const struct transfer *transfer)
+{
+    if (number_of(transfer, CURLINFO_RESPONSE_CODE) != 0)
+        return "reading the response";
+    if (time_of(transfer, CURLINFO_PRETRANSFER_TIME_T) > 0)
+        return "waiting for the response";
+    if (time_of(transfer, CURLINFO_CONNECT_TIME_T) > 0 && is_https(transfer))
+        return "TLS handshake";
+    if (time_of(transfer, CURLINFO_NAMELOOKUP_TIME_T) > 0)
+        return "connecting";
+    return "DNS lookup";
+}
+
+static const char *describe(const struct transfer *transfer, CURLcode result, char out[ERROR_MAX])
+{
+    const char *reason =
+        transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(result);
+
+    if (transfer->refusal && result == CURLE_COULDNT_CONNECT)
+        snprintf(out, ERROR_MAX, "connecting: refused, the host's address is not public (%s)",
+                 transfer->refusal);
+    else if (result == CURLE_OPERATION_TIMEDOUT)
+        snprintf(out, ERROR_MAX, "%s: timed out after %u ms", phase_of(transfer),
+                 transfer->timeout_ms);
+    else if (transfer->header_bytes > SENDER_HEADERS_MAX)
+        snprintf(out, ERROR_MAX, "reading the response: more than %zu bytes of headers",
+                 SENDER_HEADERS_MAX);
+    else
+        snprintf(out, ERROR_MAX, "%s: %s", phase_of(transfer), reason);
+    return out;
+}
+
+static struct sender_answer answer_of(const struct transfer *transfer, CURLcode result)
+{
+    curl_off_t retry_after = 0;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    return (struct sender_answer){
+        .status_code = (int)number_of(transfer, CURLINFO_RESPONSE_CODE),
+        /* The status is what counts, and nobody is made to send its megabytes again and again. */
+        .complete = result == CURLE_OK || transfer->too_long,
+        .blocked = transfer->refusal && result == CURLE_COULDNT_CONNECT,
+        .duration_ms = (unsigned)(time_of(transfer, CURLINFO_TOTAL_TIME_T) / 1000),
+        .retry_after_s = retry_after,
+        .body = buf_str(&transfer->body),
+    };
+}
+
+static void on_done(void *arg, CURL *easy, CURLcode result)
+{
+    struct sender *sender = arg;
+    struct sender_answer answer;
+    struct transfer *transfer;
+    char error[ERROR_MAX];
+    void *private;
+
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    transfer = private;
+    answer = answer_of(transfer, result);
+    if (!answer.complete)
+        answer.error = describe(transfer, result, error);
+    leave_busy(transfer);
+    sender->cb(sender->arg, transfer->arg, &answer);
+    rest(transfer);
+}
+
+/* The sender */
+
+static enum result check_ca_file(const char *ca_file, struct err *err)
+{
+    if (ca_file[0] && access(ca_file, R_OK) != 0)
+        return err_set(err, "webhook_ca_file %s cannot be read", ca_file);
+    return OK;
+}
+
+enum result sender_new(uv_loop_t *loop, const struct sender_options *options, sender_cb *cb,
+                       void *arg, struct sender **out, struct err *err)
+{
+    struct sender *sender = mem_alloc(sizeof(*sender));
+
+    *out = NULL;
+    *sender = (struct sender){.options = *options, .cb = cb, .arg = arg};
+    if (check_ca_file(options->ca_file, err) != OK)
+        goto fail;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        err_set(err, "libcurl could not be initialised");
+        goto fail;
+    }
+    if (multi_new(loop, (long)options->max_requests, on_done, sender, &sender->multi, err) != OK) {
+        curl_global_cleanup();
+        goto fail;
+    }
+    *out = sender;
+    return OK;
+fail:
+    free(sender);
+    return FAILED;
+}
+
+void sender_break_off(struct sender *sender)
+{
+    while (sender->busy) {
+        struct transfer *transfer = sender->busy;
+        const struct sender_answer answer = {.broken_off = true, .error = "broken off"};
+
+        multi_remove(sender->multi, transfer->easy);
+        leave_busy(transfer);
+        sender->cb(sender->arg, transfer->arg, &answer);
+        rest(transfer);
+    }
+}
+
+void sender_close(struct sender *sender)
+{
+    if (!sender)
+        return;
+    while (sender->busy) {
+        struct transfer *transfer = sender->busy;
+
+        multi_remove(sender->multi, transfer->easy);
+        leave_busy(transfer);
+        rest(transfer);
+    }
+    while (sender->idle) {
+        struct transfer *transfer = sender->idle;
+
+        sender->idle = transfer->next;
+        transfer_free(transfer);
+    }
+    multi_close(sender->multi);
+    curl_global_cleanup();
+    free(sender);
+}
+
+static bool add_header(struct transfer *transfer, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(transfer->headers, line);
+
+    if (longer)
+        transfer->headers = longer;
+    return longer != NULL;
+}
+
+static bool copy_headers(struct transfer *transfer, struct str block)
+{
+    const char *line;
+    size_t at = 0;
+
+    while ((line = headers_next(block, &at)))
+        if (!add_header(transfer, line))
+            return false;
+    /* No pause in front of long bodies to ask for leave, which curl would make. */
+    return add_header(transfer, "Expect:");
+}
+
+enum result sender_send(struct sender *sender, const struct sender_request *request,
+                        void *request_arg, struct err *err)
+{
+    struct transfer *transfer = take_idle(sender, err);
+
+    if (!transfer)
+        return FAILED;
+    transfer->arg = request_arg;
+    transfer->body_bytes = transfer->header_bytes = 0;
+    transfer->timeout_ms = request->timeout_ms;
+    transfer->refusal = NULL;
+    transfer->too_long = false;
+    transfer->curl_error[0] = '\0';
+    if (!copy_headers(transfer, request->headers))
+        err_set(err, "no memory for the headers");
+    else if (set_request(transfer, request, err) == OK &&
+             multi_add(sender->multi, transfer->easy, err) == OK) {
+        join_busy(transfer);
+        return OK;
+    }
+    rest(transfer);
+    return FAILED;
+}
