@@ -13,14 +13,19 @@ struct session {
     char *role;
     char *claims;
     size_t claims_len;
-    /* Scratch of whoever walks over recipients: which walk saw it last, and its place in it. */
+    /* Scratch of whoever walks over sessions: which walk saw it last, and its place in it. Means
+     * nothing once another walk has begun. */
     uint64_t seen;
     size_t place;
 };
 
 struct sessions {
     struct map map;
+    uint64_t last_stamp;
 };
+
+/* A number that no walk had before. */
+uint64_t sessions_stamp(struct sessions *sessions);
 
 void sessions_fini(struct sessions *sessions); /* must be empty */
 

@@ -1,7 +1,7 @@
 /* JSON Web Tokens: who a client is. This module is the only one that includes rhonabwy.
  *
- * A verifier holds the keys; today the one shared secret of HS256. Keys of other kinds (a JWKS) go in
- * beside it without a change for those who call token_verify(). Source: RFC 7519, RFC 7515. */
+ * A verifier holds the keys; today the one shared secret of HS256. Keys of other kinds (a JWKS) go
+ * in beside it without a change for those who call token_verify(). Source: RFC 7519, RFC 7515. */
 #ifndef PGHERALD_TOKEN_TOKEN_H
 #define PGHERALD_TOKEN_TOKEN_H
 
@@ -36,8 +36,8 @@ struct token_verifier;
 struct token_verifier *token_verifier_new(struct str secret);
 void token_verifier_free(struct token_verifier *verifier);
 
-/* Checks `text` at the time `now` (seconds since 1970). Unless TOKEN_VALID *out is NULL and err holds
- * the protocol's own words, such as "JwtSignatureError: Failed to validate JWT signature". */
+/* Checks `text` at the time `now` (seconds since 1970). Unless TOKEN_VALID *out is NULL and err
+ * holds the protocol's own words, such as "JwtSignatureError: Failed to validate JWT signature". */
 enum token_fault token_verify(const struct token_verifier *verifier, struct str text, int64_t now,
                               struct token **out, struct err *err) MUST_CHECK;
 void token_free(struct token *token);

@@ -10,6 +10,11 @@ void sessions_fini(struct sessions *sessions)
     map_fini(&sessions->map);
 }
 
+uint64_t sessions_stamp(struct sessions *sessions)
+{
+    return ++sessions->last_stamp;
+}
+
 static bool is_of(const struct session *session, const struct token *token)
 {
     return strcmp(session->role, token->role) == 0 && session->claims_len == token->claims_len &&

@@ -1,9 +1,9 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
 #include <cmocka.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +37,8 @@ static void sign(struct buf *out, const char *header, const char *claims, const 
     add_base64url(out, header, strlen(header));
     buf_add_char(out, '.');
     add_base64url(out, claims, strlen(claims));
-    HMAC(EVP_sha256(), secret, (int)strlen(secret), (unsigned char *)out->data, out->len, mac, &len);
+    HMAC(EVP_sha256(), secret, (int)strlen(secret), (unsigned char *)out->data, out->len, mac,
+         &len);
     buf_add_char(out, '.');
     add_base64url(out, mac, len);
 }

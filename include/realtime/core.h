@@ -1,0 +1,32 @@
+/* What everything on the realtime loop shares. One thread owns it all. */
+#ifndef PGHERALD_REALTIME_CORE_H
+#define PGHERALD_REALTIME_CORE_H
+
+#include "base/stats.h"
+#include "config/config.h"
+#include "realtime/hub.h"
+#include "realtime/rls.h"
+#include "realtime/session.h"
+#include "token/token.h"
+
+struct client;
+struct channel;
+
+struct core {
+    const struct config *config;
+    struct stats *stats;
+    struct token_verifier *verifier;
+    struct hub *hub;
+    struct sessions sessions;
+    struct client *clients; /* all of them, linked */
+    size_t client_count;
+    struct channel *activity; /* the live pages', linked */
+    /* Whether a client may have this role: asks rls, or whatever a test puts here. */
+    enum rls_role (*check_role)(void *arg, const char *role);
+    void *check_role_arg;
+};
+
+void core_init(struct core *core, const struct config *config, struct stats *stats);
+void core_fini(struct core *core); /* no client is left */
+
+#endif

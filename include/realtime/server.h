@@ -1,0 +1,24 @@
+/* The sockets: WebSocket and the live page on `listen`, health and metrics on `admin_listen`.
+ * server.c, ws.c and http.c are the only ones that include libwebsockets. */
+#ifndef PGHERALD_REALTIME_SERVER_H
+#define PGHERALD_REALTIME_SERVER_H
+
+#include <uv.h>
+
+#include "realtime/core.h"
+
+struct server;
+
+/* Binds both addresses; everything else happens on the loop. */
+enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
+                        struct err *err) MUST_CHECK;
+
+/* Takes no new clients and says goodbye to those that are there. */
+void server_retire(struct server *server);
+
+/* Two steps, since libwebsockets gives its handles back to the loop: server_close(), run the loop
+ * until it has nothing more to do, server_free(). */
+void server_close(struct server *server);
+void server_free(struct server *server);
+
+#endif

@@ -1,0 +1,42 @@
+/* A row on its way to the clients that bound it: the question who may read it, and where it goes.
+ */
+#ifndef PGHERALD_REALTIME_WAITING_H
+#define PGHERALD_REALTIME_WAITING_H
+
+#include "realtime/channel.h"
+#include "realtime/question.h"
+
+/* A binding that the row satisfies. Those of one channel are chained. */
+struct target {
+    struct binding *binding; /* kept alive by the recipient's channel */
+    size_t next;             /* TARGET_NONE ends the chain */
+};
+#define TARGET_NONE SIZE_MAX
+
+struct recipient {
+    struct channel *channel; /* one reference */
+    size_t place;            /* of its session in the question */
+    size_t first, last;      /* targets */
+};
+
+struct waiting {
+    struct waiting *next;
+    struct question question;
+    struct recipient *recipients;
+    size_t recipient_count, recipient_cap;
+    struct target *targets;
+    size_t target_count, target_cap;
+    size_t bytes;      /* the memory it holds, about */
+    unsigned attempts; /* how often it was put to the database */
+    bool asked;        /* it is in the batch under way */
+    bool refused;      /* the database cannot answer: nobody gets it, everybody is told */
+};
+
+/* Finds everybody who bound the row; NULL if there is nobody. */
+struct waiting *waiting_new(struct core *core, struct event *event);
+void waiting_free(struct waiting *waiting);
+
+/* Sends the row to those with a YES. */
+void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms);
+
+#endif

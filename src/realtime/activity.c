@@ -1,0 +1,112 @@
+#include "realtime/activity.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "realtime/channel.h"
+
+#define MAX_MESSAGE 8192
+
+static struct frame *build(enum phoenix_vsn vsn, struct str event, struct str payload)
+{
+    struct frame *frame;
+    struct buf text;
+
+    buf_init(&text, MAX_MESSAGE);
+    phoenix_open(&text, vsn, PHOENIX_NULL, PHOENIX_NULL, STR(CHANNEL_ACTIVITY), STR("broadcast"));
+    buf_add_str(&text, STR("{\"type\":\"broadcast\",\"event\":"));
+    json_add_string(&text, event);
+    buf_add_str(&text, STR(",\"payload\":"));
+    buf_add_str(&text, payload);
+    buf_add_char(&text, '}');
+    phoenix_close(&text, vsn, PHOENIX_NULL);
+    frame = frame_new(buf_str(&text));
+    buf_fini(&text);
+    return frame;
+}
+
+/* One frame a protocol version, for all channels of the topic. */
+static void broadcast(struct core *core, struct str event, struct str payload)
+{
+    struct frame *frames[2] = {NULL, NULL};
+    struct channel *next;
+
+    for (struct channel *channel = core->activity; channel; channel = next) {
+        struct client *client = channel->client;
+
+        next = channel->next_activity;
+        if (!frames[client->vsn])
+            frames[client->vsn] = build(client->vsn, event, payload);
+        client_send(client, frames[client->vsn]);
+    }
+    frame_unref(frames[PHOENIX_V1]);
+    frame_unref(frames[PHOENIX_V2]);
+}
+
+static void add_lsn(struct buf *out, lsn_t lsn)
+{
+    char text[LSN_TEXT];
+
+    buf_addf(out, "{\"commit_lsn\":\"%s\"", lsn_format(lsn, text));
+}
+
+static void add_number(struct buf *out, const char *key, uint64_t value)
+{
+    buf_addf(out, ",\"%s\":", key);
+    buf_add_u64(out, value);
+}
+
+static void add_text(struct buf *out, const char *key, struct str value)
+{
+    buf_addf(out, ",\"%s\":", key);
+    json_add_string(out, value);
+}
+
+void activity_stored(struct core *core, const struct event_stored *stored)
+{
+    struct buf payload;
+
+    buf_init(&payload, MAX_MESSAGE / 2);
+    add_lsn(&payload, stored->commit_lsn);
+    add_number(&payload, "audit_rows", stored->audit_rows);
+    add_number(&payload, "notifications", stored->notifications);
+    add_number(&payload, "deliveries", stored->deliveries);
+    buf_add_char(&payload, '}');
+    broadcast(core, STR("stored"), buf_str(&payload));
+    buf_fini(&payload);
+}
+
+/* Texts that were cut may end within a character; JSON for a browser must be whole UTF-8. */
+static struct str whole_utf8(const char *text, size_t size)
+{
+    size_t len = strnlen(text, size), at = len;
+
+    while (at > 0 && len - at < 4 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+        at--;
+    if (at > 0 && (unsigned char)text[at - 1] >= 0xc0) {
+        unsigned char lead = (unsigned char)text[at - 1];
+        size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+
+        if (len - (at - 1) < need)
+            len = at - 1;
+    }
+    return str_from(text, len);
+}
+
+void activity_attempt(struct core *core, const struct event_attempt *attempt)
+{
+    struct buf payload;
+
+    buf_init(&payload, MAX_MESSAGE / 2);
+    add_lsn(&payload, attempt->commit_lsn);
+    add_number(&payload, "ordinal", attempt->ordinal);
+    add_text(&payload, "message_id", whole_utf8(attempt->message_id, sizeof(attempt->message_id)));
+    add_text(&payload, "event_type", whole_utf8(attempt->event_type, sizeof(attempt->event_type)));
+    add_text(&payload, "endpoint", whole_utf8(attempt->endpoint, sizeof(attempt->endpoint)));
+    add_number(&payload, "attempt", attempt->attempt);
+    add_number(&payload, "duration_ms", attempt->duration_ms);
+    buf_addf(&payload, ",\"status_code\":%d,\"delivered\":%s}", attempt->status_code,
+             attempt->delivered ? "true" : "false");
+    broadcast(core, STR("attempt"), buf_str(&payload));
+    buf_fini(&payload);
+}

@@ -1,0 +1,291 @@
+/* The last step of a row: from verdicts to frames. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "realtime/payload.h"
+#include "realtime/waiting.h"
+
+#define MAX_PAYLOAD ((size_t)256 << 20)
+#define TELL_AGAIN_MS 10000 /* a channel hears of a failing policy at most so often */
+
+/* What a group of clients is shown, as text: made once, whoever asks for it. */
+struct body {
+    struct body *next;
+    struct view view;
+    struct buf text;
+};
+
+/* A finished frame: the body in the envelope of a topic, for a list of ids. */
+struct envelope {
+    struct map_node node;
+    struct envelope *next;
+    enum phoenix_vsn vsn;
+    const char *topic;
+    const struct body *body;
+    uint64_t *ids;
+    size_t id_count;
+    struct frame *frame;
+};
+
+struct delivery {
+    const struct waiting *waiting;
+    const struct event_row *row;
+    struct core *core;
+    uint64_t now_ms;
+    struct body *bodies;
+    struct map envelopes;
+    struct envelope *all_envelopes;
+};
+
+static const struct body *need_body(struct delivery *delivery, const struct view *view)
+{
+    struct body *body = delivery->bodies;
+
+    for (; body; body = body->next)
+        if (body->view.old_whole == view->old_whole &&
+            names_equal(body->view.hidden, view->hidden) &&
+            names_equal(body->view.select, view->select))
+            return body;
+    body = mem_alloc(sizeof(*body));
+    body->view = *view;
+    body->next = delivery->bodies;
+    delivery->bodies = body;
+    buf_init(&body->text, MAX_PAYLOAD);
+    payload_write(&body->text, delivery->row, view);
+    return body;
+}
+
+static struct frame *build_frame(const struct body *body, enum phoenix_vsn vsn, const char *topic,
+                                 const uint64_t *ids, size_t id_count)
+{
+    struct buf head, tail;
+    struct frame *frame;
+
+    if (!buf_ok(&body->text))
+        return NULL;
+    buf_init(&head, 65536);
+    buf_init(&tail, 1024);
+    phoenix_open(&head, vsn, PHOENIX_NULL, PHOENIX_NULL, str_c(topic), STR("postgres_changes"));
+    buf_add_str(&head, STR("{\"ids\":["));
+    for (size_t i = 0; i < id_count; i++) {
+        if (i > 0)
+            buf_add_char(&head, ',');
+        buf_add_u64(&head, ids[i]);
+    }
+    buf_add_str(&head, STR("],\"data\":"));
+    buf_add_char(&tail, '}');
+    phoenix_close(&tail, vsn, PHOENIX_NULL);
+    frame = frame_new_joined(buf_str(&head), buf_str(&body->text), buf_str(&tail));
+    buf_fini(&head);
+    buf_fini(&tail);
+    return frame;
+}
+
+static bool envelope_is(const struct envelope *envelope, enum phoenix_vsn vsn, const char *topic,
+                        const struct body *body, const uint64_t *ids, size_t id_count)
+{
+    return envelope->vsn == vsn && envelope->body == body && envelope->id_count == id_count &&
+           memcmp(envelope->ids, ids, id_count * sizeof(*ids)) == 0 &&
+           strcmp(envelope->topic, topic) == 0;
+}
+
+static struct frame *need_frame(struct delivery *delivery, const struct channel *channel,
+                                const struct body *body, const uint64_t *ids, size_t id_count)
+{
+    enum phoenix_vsn vsn = channel->client->vsn;
+    uint64_t key = hash_more(channel->topic_hash ^ (uint64_t)vsn,
+                             str_from((const char *)ids, id_count * sizeof(*ids)));
+    struct map_node *node = map_find(&delivery->envelopes, key);
+    struct envelope *envelope;
+
+    for (; node; node = map_next(node)) {
+        envelope = MAP_THING(node, struct envelope, node);
+        if (envelope_is(envelope, vsn, channel->topic, body, ids, id_count))
+            return envelope->frame;
+    }
+    envelope = mem_alloc(sizeof(*envelope));
+    envelope->vsn = vsn;
+    envelope->topic = channel->topic;
+    envelope->body = body;
+    envelope->ids = mem_array(id_count, sizeof(*ids));
+    memcpy(envelope->ids, ids, id_count * sizeof(*ids));
+    envelope->id_count = id_count;
+    envelope->frame = build_frame(body, vsn, channel->topic, ids, id_count);
+    envelope->next = delivery->all_envelopes;
+    delivery->all_envelopes = envelope;
+    map_add(&delivery->envelopes, &envelope->node, key);
+    return envelope->frame;
+}
+
+static void delivery_fini(struct delivery *delivery)
+{
+    struct envelope *next_envelope;
+    struct body *next_body;
+
+    for (struct envelope *e = delivery->all_envelopes; e; e = next_envelope) {
+        next_envelope = e->next;
+        frame_unref(e->frame);
+        free(e->ids);
+        free(e);
+    }
+    map_fini(&delivery->envelopes);
+    for (struct body *b = delivery->bodies; b; b = next_body) {
+        next_body = b->next;
+        buf_fini(&b->text);
+        free(b);
+    }
+}
+
+static struct columns without(struct columns columns, const struct names *hidden,
+                              const struct change *key_of, struct column *room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < columns.count; i++) {
+        bool kept = !names_has(hidden, columns.items[i].name);
+
+        for (size_t k = 0; key_of && kept && k <= key_of->key_count; k++) {
+            if (k == key_of->key_count)
+                kept = false;
+            else if (str_eq(key_of->key[k], columns.items[i].name))
+                break;
+        }
+        if (kept)
+            room[count++] = columns.items[i];
+    }
+    return (struct columns){room, count};
+}
+
+/* A filter must not tell what the row does not: where something is withheld from the session, the
+ * filter is tried again on what is left. */
+static bool still_matches(const struct delivery *delivery, const struct binding *binding,
+                          const struct view *view, bool old_withheld)
+{
+    const struct event_row *row = delivery->row;
+    struct change change = row->change;
+    struct column *room;
+    bool matches;
+
+    if (!binding->filter || (view->hidden->count == 0 && !old_withheld))
+        return true;
+    room = mem_array(change.record.count + change.identity.count + 1, sizeof(*room));
+    change.identity = without(change.identity, view->hidden, old_withheld ? &row->change : NULL,
+                              room + change.record.count);
+    change.record = without(change.record, view->hidden, NULL, room);
+    matches = predicate_matches(binding->filter, &change, row->types);
+    free(room);
+    return matches;
+}
+
+/* Where the old row may not be shown as a whole: for DELETE it is the row, and the verdict was
+ * about it, so filters may look at all of it. */
+static bool is_old_withheld(const struct delivery *delivery, const struct verdict *verdict)
+{
+    return delivery->row->change.kind == CHANGE_UPDATE && !verdict->old_visible;
+}
+
+/* Sends one frame for all targets from `first` on that want the same columns; marks them done. */
+static void send_group(struct delivery *delivery, const struct recipient *recipient, size_t first,
+                       const struct verdict *verdict, bool *done)
+{
+    const struct target *targets = delivery->waiting->targets;
+    const struct names *select = &targets[first].binding->select;
+    bool old_withheld = is_old_withheld(delivery, verdict);
+    const struct view view = {
+        .hidden = &verdict->hidden,
+        .select = select,
+        .old_whole = delivery->row->change.kind == CHANGE_DELETE ? !verdict->rls : !old_withheld};
+    uint64_t ids[JOIN_MAX_BINDINGS];
+    size_t id_count = 0;
+    struct frame *frame;
+
+    for (size_t t = first; t != TARGET_NONE; t = targets[t].next) {
+        const struct binding *binding = targets[t].binding;
+
+        if (done[t] || !names_equal(&binding->select, select))
+            continue;
+        done[t] = true;
+        if (still_matches(delivery, binding, &view, old_withheld))
+            ids[id_count++] = binding->id;
+    }
+    if (id_count == 0)
+        return;
+    frame = need_frame(delivery, recipient->channel, need_body(delivery, &view), ids, id_count);
+    if (frame)
+        client_send(recipient->channel->client, frame);
+    else
+        channel_fail(recipient->channel);
+}
+
+/* The client learns that a policy failed, not how: PostgreSQL's message may quote the row. */
+static void tell_failure(struct delivery *delivery, struct channel *channel,
+                         const struct verdict *verdict)
+{
+    const struct change *change = &delivery->row->change;
+    struct err text;
+
+    if (channel->told_ms && delivery->now_ms - channel->told_ms < TELL_AGAIN_MS)
+        return;
+    channel->told_ms = delivery->now_ms;
+    err_set(&text,
+            "A change of %.*s.%.*s was not sent: checking whether %s may read the row failed "
+            "(SQLSTATE %s)",
+            STR_ARG(change->schema), STR_ARG(change->table), channel->session->role,
+            verdict->sqlstate);
+    channel_system(channel, false, STR("postgres_changes"), str_c(text.message));
+}
+
+static void serve(struct delivery *delivery, const struct recipient *recipient, bool *done)
+{
+    const struct verdict *verdict = &delivery->waiting->question.verdicts[recipient->place];
+    const struct target *targets = delivery->waiting->targets;
+
+    if (!recipient->channel->client)
+        return;
+    if (delivery->waiting->refused) {
+        channel_fail(recipient->channel);
+        return;
+    }
+    if (verdict->state != VERDICT_YES) {
+        stat_add(&delivery->core->stats->rls_hidden_total, 1);
+        if (verdict->failed)
+            tell_failure(delivery, recipient->channel, verdict);
+        return;
+    }
+    for (size_t t = recipient->first; t != TARGET_NONE; t = targets[t].next)
+        if (!done[t] && recipient->channel->client)
+            send_group(delivery, recipient, t, verdict, done);
+}
+
+static void log_failures(const struct delivery *delivery)
+{
+    const struct question *question = &delivery->waiting->question;
+    const struct change *change = &delivery->row->change;
+    uint64_t failed = 0;
+
+    for (size_t i = 0; i < question->count; i++) {
+        const struct verdict *verdict = &question->verdicts[i];
+
+        if (verdict->failed && failed++ == 0)
+            log_warn("realtime", "a policy failed, the row was not sent",
+                     log_v("schema", change->schema), log_v("table", change->table),
+                     log_s("role", question->sessions[i]->role),
+                     log_s("sqlstate", verdict->sqlstate), log_s("error", verdict->problem));
+    }
+    stat_add(&delivery->core->stats->rls_errors_total, failed);
+}
+
+void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms)
+{
+    struct delivery delivery = {
+        .waiting = waiting, .row = &waiting->question.event->row, .core = core, .now_ms = now_ms};
+    bool *done = mem_array(waiting->target_count, sizeof(*done));
+
+    log_failures(&delivery);
+    for (size_t i = 0; i < waiting->recipient_count; i++)
+        serve(&delivery, &waiting->recipients[i], done);
+    delivery_fini(&delivery);
+    free(done);
+}

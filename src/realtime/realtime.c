@@ -1,0 +1,217 @@
+#include "realtime/realtime.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "realtime/client.h"
+#include "realtime/fanout.h"
+#include "realtime/server.h"
+
+#define TICK_MS 1000
+#define EVENTS_A_TURN 64 /* then the sockets have a turn */
+#define GOODBYE_MS 2000  /* for clients to take the close frame */
+
+struct realtime {
+    struct core core;
+    struct queue *inbox;
+    struct fanout *fanout;
+    struct rls *rls;
+    struct server *server;
+    uv_loop_t loop;
+    uv_async_t wake; /* the inbox has something */
+    uv_async_t stop;
+    uv_timer_t tick;
+    bool stopping;
+    uint64_t stopping_since_ms;
+    pthread_t thread;
+};
+
+static void show_levels(struct realtime *realtime)
+{
+    struct queue_levels levels = queue_levels(realtime->inbox);
+
+    stat_set(&realtime->core.stats->queue_realtime_depth, levels.depth);
+    stat_set(&realtime->core.stats->queue_realtime_bytes, levels.bytes);
+}
+
+/* A turn is short, so that what was sent leaves before more comes in. */
+static void drain(struct realtime *realtime)
+{
+    for (int i = 0; i < EVENTS_A_TURN; i++) {
+        struct msg *msg;
+
+        if (realtime->stopping || !fanout_has_room(realtime->fanout))
+            return;
+        msg = queue_pop(realtime->inbox);
+        if (!msg)
+            return;
+        fanout_take(realtime->fanout, event_of(msg));
+    }
+    uv_async_send(&realtime->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    drain(wake->data);
+}
+
+static void on_inbox(void *arg)
+{
+    struct realtime *realtime = arg;
+
+    uv_async_send(&realtime->wake);
+}
+
+static void on_ready(void *arg)
+{
+    struct realtime *realtime = arg;
+
+    fanout_ready(realtime->fanout);
+    uv_async_send(&realtime->wake);
+}
+
+static void on_answer(void *arg, const struct err *err)
+{
+    struct realtime *realtime = arg;
+
+    fanout_answered(realtime->fanout, err);
+}
+
+static void on_lost(void *arg)
+{
+    struct realtime *realtime = arg;
+
+    fanout_lost(realtime->fanout);
+}
+
+static enum rls_role check_role(void *arg, const char *role)
+{
+    struct realtime *realtime = arg;
+
+    return rls_role(realtime->rls, role);
+}
+
+static void finish_stopping(struct realtime *realtime)
+{
+    rls_close(realtime->rls);
+    realtime->rls = NULL;
+    fanout_set_rls(realtime->fanout, NULL);
+    uv_close((uv_handle_t *)&realtime->tick, NULL);
+    uv_close((uv_handle_t *)&realtime->wake, NULL);
+    uv_close((uv_handle_t *)&realtime->stop, NULL);
+    server_close(realtime->server);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct realtime *realtime = timer->data;
+    uint64_t now_ms = clock_monotonic_ms();
+    int64_t now = clock_now_us() / 1000000;
+    struct client *next;
+
+    if (realtime->stopping) {
+        if (!realtime->core.clients || now_ms - realtime->stopping_since_ms > GOODBYE_MS)
+            finish_stopping(realtime);
+        return;
+    }
+    for (struct client *client = realtime->core.clients; client; client = next) {
+        next = client->next;
+        client_tick(client, now_ms, now);
+    }
+    show_levels(realtime);
+}
+
+static void on_stop(uv_async_t *stop)
+{
+    struct realtime *realtime = stop->data;
+
+    if (realtime->stopping)
+        return;
+    realtime->stopping = true;
+    realtime->stopping_since_ms = clock_monotonic_ms();
+    server_retire(realtime->server);
+    uv_timer_start(&realtime->tick, on_tick, 0, 20);
+}
+
+static void *run(void *arg)
+{
+    struct realtime *realtime = arg;
+
+    uv_run(&realtime->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+static void init_loop(struct realtime *realtime)
+{
+    uv_loop_init(&realtime->loop);
+    uv_async_init(&realtime->loop, &realtime->wake, on_wake);
+    uv_async_init(&realtime->loop, &realtime->stop, on_stop);
+    uv_timer_init(&realtime->loop, &realtime->tick);
+    realtime->wake.data = realtime->stop.data = realtime->tick.data = realtime;
+}
+
+static void free_all(struct realtime *realtime)
+{
+    server_free(realtime->server);
+    uv_run(&realtime->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&realtime->loop) != 0)
+        log_warn("realtime", "the loop still had handles when it was closed");
+    fanout_free(realtime->fanout);
+    core_fini(&realtime->core);
+    free(realtime);
+}
+
+enum result realtime_start(const struct config *config, struct stats *stats, struct queue *inbox,
+                           struct realtime **out, struct err *err)
+{
+    static const struct rls_events events = {on_ready, on_answer, on_lost};
+    struct realtime *realtime = mem_alloc(sizeof(*realtime));
+    int failure;
+
+    *out = NULL;
+    core_init(&realtime->core, config, stats);
+    realtime->core.check_role = check_role;
+    realtime->core.check_role_arg = realtime;
+    realtime->inbox = inbox;
+    realtime->fanout = fanout_new(&realtime->core);
+    init_loop(realtime);
+    if (server_open(&realtime->loop, &realtime->core, &realtime->server, err) != OK) {
+        finish_stopping(realtime);
+        uv_run(&realtime->loop, UV_RUN_DEFAULT);
+        free_all(realtime);
+        return FAILED;
+    }
+    realtime->rls = rls_open(&realtime->loop, config->database_url, stats, &events, realtime);
+    fanout_set_rls(realtime->fanout, realtime->rls);
+    uv_timer_start(&realtime->tick, on_tick, TICK_MS, TICK_MS);
+    queue_set_wake(inbox, on_inbox, realtime);
+    failure = pthread_create(&realtime->thread, NULL, run, realtime);
+    if (failure) {
+        err_set_errno(err, failure, "cannot start the realtime thread");
+        finish_stopping(realtime);
+        uv_run(&realtime->loop, UV_RUN_DEFAULT);
+        free_all(realtime);
+        return FAILED;
+    }
+    uv_async_send(&realtime->wake); /* for what was there before the wake was set */
+    *out = realtime;
+    return OK;
+}
+
+uint64_t realtime_bindings(const struct realtime *realtime)
+{
+    return stat_get(&realtime->core.stats->bindings);
+}
+
+void realtime_stop(struct realtime *realtime)
+{
+    if (!realtime)
+        return;
+    uv_async_send(&realtime->stop);
+    pthread_join(realtime->thread, NULL);
+    queue_set_wake(realtime->inbox, NULL, NULL);
+    free_all(realtime);
+}

@@ -1,0 +1,217 @@
+/* WebSocket connections: the handshake, messages in, frames out. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "internal.h"
+
+#define FRAMES_A_TURN 256 /* then the other clients have a turn */
+#define CLOSE_WAIT_S 5
+#define KEEP_RECEIVED 4096
+
+static const char *const ws_paths[] = {"/realtime/v1/websocket", "/socket/websocket"};
+
+static bool is_ws_path(struct lws *wsi)
+{
+    char path[64];
+
+    if (lws_hdr_copy(wsi, path, sizeof(path), WSI_TOKEN_GET_URI) <= 0)
+        return false;
+    for (size_t i = 0; i < sizeof(ws_paths) / sizeof(ws_paths[0]); i++)
+        if (strcmp(path, ws_paths[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A gateway puts the key in a header; it is preferred. `room` holds what is returned. */
+static struct str find_apikey(struct lws *wsi, char *room, int size)
+{
+    static const char header[] = "x-api-key:";
+    int len = lws_hdr_custom_copy(wsi, room, size, header, sizeof(header) - 1);
+    const char *value;
+
+    if (len > 0)
+        return str_trim(str_from(room, (size_t)len));
+    value = lws_get_urlarg_by_name(wsi, "apikey=", room, size);
+    return str_c(value);
+}
+
+static bool find_vsn(struct lws *wsi, enum phoenix_vsn *out)
+{
+    char room[32];
+
+    return phoenix_vsn_parse(str_c(lws_get_urlarg_by_name(wsi, "vsn=", room, sizeof(room))), out);
+}
+
+static enum token_fault check_token(struct server *server, struct lws *wsi, struct token **token,
+                                    struct err *err)
+{
+    char room[TOKEN_MAX_BYTES + 16];
+
+    return token_verify(server->core->verifier, find_apikey(wsi, room, sizeof(room)),
+                        clock_now_us() / 1000000, token, err);
+}
+
+/* A few more than allowed may connect, to be told in the protocol's words why they may not join. */
+static bool is_full(const struct core *core)
+{
+    size_t max = core->config->realtime_max_clients;
+
+    return core->client_count >= max + max / 16 + 16;
+}
+
+static int refuse(struct server *server, struct lws *wsi, unsigned status, const char *why)
+{
+    stat_add(&server->core->stats->clients_refused_total, 1);
+    log_info("realtime", "refused a client", log_u("status", status), log_s("error", why));
+    return http_refuse(wsi, status, why);
+}
+
+/* > 0: answered and refused. */
+static int confirm(struct server *server, struct lws *wsi, const char *upgrade)
+{
+    struct token *token;
+    enum phoenix_vsn vsn;
+    struct err err;
+
+    if (!upgrade || strcasecmp(upgrade, "websocket") != 0)
+        return -1;
+    if (!is_ws_path(wsi))
+        return http_refuse(wsi, 404, "not found");
+    if (!find_vsn(wsi, &vsn))
+        return refuse(server, wsi, 400, "vsn is 1.0.0 or 2.0.0");
+    if (check_token(server, wsi, &token, &err) != TOKEN_VALID)
+        return refuse(server, wsi, 401, err.message);
+    token_free(token);
+    if (server->retiring || is_full(server->core))
+        return refuse(server, wsi, 503, "ConnectionRateLimitReached: Too many connected users");
+    return 0;
+}
+
+static void wake(void *socket)
+{
+    lws_callback_on_writable(socket);
+}
+
+/* The close frame goes out when the socket takes it; one that never does is cut. */
+static void close_socket(void *socket, unsigned code, const char *reason)
+{
+    struct peer *peer = lws_wsi_user(socket);
+
+    peer->close_code = code;
+    peer->close_reason = reason;
+    lws_set_timeout(socket, PENDING_TIMEOUT_CLOSE_SEND, CLOSE_WAIT_S);
+    lws_callback_on_writable(socket);
+}
+
+/* The token is looked at a second time, as nothing of the handshake lives on but its headers. */
+static int establish(struct server *server, struct lws *wsi, struct peer *peer)
+{
+    const struct client_socket out = {wake, close_socket, wsi};
+    enum phoenix_vsn vsn;
+    struct token *token;
+    struct err err;
+
+    if (!find_vsn(wsi, &vsn) || check_token(server, wsi, &token, &err) != TOKEN_VALID)
+        return -1;
+    buf_init(&peer->received, server->core->config->realtime_max_frame_bytes);
+    peer->client = client_new(server->core, vsn, token, &out, clock_monotonic_ms());
+    return 0;
+}
+
+static int receive(struct lws *wsi, struct peer *peer, const char *data, size_t len)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct str message;
+
+    if (!peer->client)
+        return -1;
+    if (lws_is_first_fragment(wsi))
+        buf_clear(&peer->received);
+    buf_add(&peer->received, data, len);
+    if (!buf_ok(&peer->received)) {
+        stat_add(&peer->client->core->stats->frames_malformed_total, 1);
+        client_close(peer->client, CLIENT_CLOSE_TOO_BIG, "message too long");
+        return 0;
+    }
+    if (!lws_is_final_fragment(wsi) || lws_remaining_packet_payload(wsi) > 0)
+        return 0;
+    message = buf_str(&peer->received);
+    if (lws_frame_is_binary(wsi))
+        client_receive_binary(peer->client, message, now_ms);
+    else
+        client_receive(peer->client, message, now_ms);
+    buf_shrink(&peer->received, KEEP_RECEIVED);
+    return 0;
+}
+
+static void set_cork(struct lws *wsi, int on)
+{
+    setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+/* Queued frames leave in as few packets and writes as the socket takes. What it does not take at
+ * once libwebsockets keeps, and calls again when that is gone. */
+static int send_frames(struct lws *wsi, struct client *client)
+{
+    struct stats *stats = client->core->stats;
+    bool corked = client->outbox.count > 1;
+    int result = 0;
+
+    if (corked)
+        set_cork(wsi, 1);
+    for (int i = 0; i < FRAMES_A_TURN && client->outbox.count > 0 && result == 0; i++) {
+        struct frame *frame = outbox_pop(&client->outbox);
+
+        if (lws_write(wsi, frame_payload(frame), frame->len, LWS_WRITE_TEXT) < 0)
+            result = -1;
+        stat_add(&stats->frames_sent_total, 1);
+        stat_add(&stats->bytes_sent_total, frame->len);
+        frame_unref(frame);
+        if (lws_partial_buffered(wsi))
+            break;
+    }
+    if (corked)
+        set_cork(wsi, 0);
+    if (result == 0 && client->outbox.count > 0)
+        lws_callback_on_writable(wsi);
+    return result;
+}
+
+static int writable(struct lws *wsi, struct peer *peer)
+{
+    if (peer->close_code) {
+        lws_close_reason(wsi, (enum lws_close_status)peer->close_code,
+                         (unsigned char *)(uintptr_t)peer->close_reason,
+                         strlen(peer->close_reason));
+        return -1;
+    }
+    return peer->client ? send_frames(wsi, peer->client) : 0;
+}
+
+static void closed(struct peer *peer)
+{
+    client_free(peer->client);
+    peer->client = NULL;
+    buf_fini(&peer->received);
+}
+
+int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer *peer, void *in,
+                size_t len)
+{
+    if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
+        return confirm(server_of(wsi), wsi, in);
+    if (reason == LWS_CALLBACK_ESTABLISHED)
+        return establish(server_of(wsi), wsi, peer);
+    if (reason == LWS_CALLBACK_RECEIVE)
+        return receive(wsi, peer, in, len);
+    if (reason == LWS_CALLBACK_SERVER_WRITEABLE)
+        return writable(wsi, peer);
+    if (reason == LWS_CALLBACK_CLOSED && peer)
+        closed(peer);
+    return 0;
+}
