@@ -64,7 +64,9 @@ begin
 
     -- From 0.8 the index goes on looking when row level security or the filter threw the
     -- nearest ones away; before, a user with few memories could get none.
+    -- The cast loads the library: who is no superuser may only name settings that exist.
     if string_to_array(vector_version, '.')::int[] >= array[0, 8] then
+      execute format('select %L::%I.vector', '[1]', vector_schema);
       alter function public.match_memories(real[], double precision, int, uuid)
         set hnsw.iterative_scan = 'strict_order';
     end if;

@@ -88,11 +88,11 @@ security definer
 set search_path = ''
 set timezone = 'UTC'
 set lock_timeout = 0
-set pgherald.audit_maintenance = 'on'
 as $$
 declare
   month timestamptz := date_trunc('month', now());
   partition text;
+  door constant text := coalesce(current_setting('pgherald.audit_maintenance', true), '');
   moved bigint;
   made int := 0;
 begin
@@ -121,6 +121,7 @@ begin
           where occurred_at >= month and occurred_at < month + interval '1 month'
         ) then
           lock table pgherald_audit.audit_logs_default in access exclusive mode;
+          perform set_config('pgherald.audit_maintenance', 'on', true);
           execute format(
             'with late as (
                delete from pgherald_audit.audit_logs_default
@@ -130,6 +131,7 @@ begin
              insert into pgherald_audit.%I select * from late', partition)
           using month, month + interval '1 month';
           get diagnostics moved = row_count;
+          perform set_config('pgherald.audit_maintenance', door, true);
           raise notice 'moved % row(s) from the default partition to pgherald_audit.%', moved, partition;
         end if;
 

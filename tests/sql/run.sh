@@ -1,0 +1,49 @@
+#!/bin/bash
+# Tests everything in sql/ against the server that PGHOST, PGPORT and PGUSER name (a
+# superuser; postgresql-15-pgtap and pg_prove have to be installed). Makes databases of its own,
+# drops them again, and exits non-zero when anything failed. With file names as arguments only
+# those pgTAP files are run, against the whole application:
+#
+#   PGHOST=/tmp PGPORT=5432 PGUSER=postgres tests/sql/run.sh [tests/sql/04_notifications.sql ...]
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+. tests/sql/lib.sh
+
+command -v pg_prove >/dev/null || { echo "tests/sql: pg_prove is missing: apt-get install libtap-parser-sourcehandler-pgtap-perl" >&2; exit 2; }
+[ -n "$(sql postgres -c "select 1 from pg_available_extensions where name = 'pgtap'")" ] ||
+  { echo "tests/sql: the server lacks pgtap: apt-get install postgresql-15-pgtap" >&2; exit 2; }
+
+prove() { # database files...
+  local db=$1; shift
+  echo "# $db"
+  PGOPTIONS='-c search_path=tap,public -c client_min_messages=warning' pg_prove -d "$db" "$@" || failed=1
+}
+
+create_database "$app"
+migrate "$app" on
+sql "$app" -f tests/sql/helpers.sql
+if [ $# -gt 0 ]; then
+  prove "$app" "$@"
+  exit "$failed"
+fi
+prove "$app" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/12_*.sql tests/sql/13_*.sql
+
+create_database "$sidecar"
+migrate "$sidecar" off
+sql "$sidecar" -f tests/sql/helpers.sql
+prove "$sidecar" tests/sql/0[3-7]_*.sql tests/sql/10_*.sql tests/sql/11_*.sql
+
+create_database "$supabase"
+sql "$supabase" -v installer="$installer" -v auth_admin="$installer"_auth -f tests/sql/supabase_like.sql >/dev/null
+as=$installer migrate "$supabase" on
+as=$installer migrate "$supabase" on
+sql "$supabase" -f tests/sql/helpers.sql
+prove "$supabase" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/14_*.sql
+
+echo "# life of an installation"
+bash tests/sql/lifecycle.sh || failed=1
+echo "# two sessions at a time"
+bash tests/sql/concurrency.sh || failed=1
+
+[ "$failed" = 0 ] && echo "tests/sql: all passed" || echo "tests/sql: FAILED" >&2
+exit "$failed"
