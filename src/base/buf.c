@@ -56,7 +56,7 @@ bool buf_reserve(struct buf *b, size_t extra)
     cap = b->cap ? b->cap : FIRST_CAPACITY;
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-    if (cap > b->max + 1)
+    if (cap - 1 > b->max)
         cap = b->max + 1;
     grown = realloc(b->data, cap);
     if (!grown) {

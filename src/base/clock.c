@@ -64,18 +64,23 @@ static bool skip(struct str *s, char c)
     return true;
 }
 
-static bool parse_fraction(struct str *s, unsigned *us)
+/* Rounded to microseconds, so up to 1000000. */
+static void parse_fraction(struct str *s, unsigned *us)
 {
     unsigned scale = 100000;
+    bool rounded = false;
 
     *us = 0;
     if (!skip(s, '.'))
-        return true;
+        return;
     for (; s->len > 0 && s->data[0] >= '0' && s->data[0] <= '9'; s->data++, s->len--) {
+        if (scale == 0 && !rounded) {
+            *us += s->data[0] >= '5';
+            rounded = true;
+        }
         *us += (unsigned)(s->data[0] - '0') * scale;
         scale /= 10;
     }
-    return true;
 }
 
 /* `Z`, `+HH`, `+HH:MM` or `+HH:MM:SS`, as seconds east of UTC. */
@@ -95,7 +100,34 @@ static bool parse_zone(struct str *s, int *seconds)
     if (!digits(s, 2, &hours) || (skip(s, ':') && !digits(s, 2, &minutes)) ||
         (skip(s, ':') && !digits(s, 2, &rest)))
         return false;
+    if (hours > 15 || minutes > 59 || rest > 59) /* MAX_TZDISP_HOUR of timestamp.h */
+        return false;
     *seconds = sign * (int)(hours * 3600 + minutes * 60 + rest);
+    return true;
+}
+
+static bool is_date(unsigned year, unsigned month, unsigned day)
+{
+    static const unsigned char lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    if (year == 0 || month < 1 || month > 12)
+        return false;
+    return day >= 1 && day <= lengths[month - 1] + (month == 2 && leap ? 1u : 0u);
+}
+
+static bool is_time(unsigned hour, unsigned minute, unsigned second, unsigned fraction)
+{
+    if (hour == 24) /* the end of a day */
+        return minute == 0 && second == 0 && fraction == 0;
+    return hour < 24 && minute <= 59 && second <= 60;
+}
+
+static bool parse_second(struct str *s, unsigned *second, unsigned *fraction)
+{
+    if (!digits(s, 2, second))
+        return false;
+    parse_fraction(s, fraction);
     return true;
 }
 
@@ -106,11 +138,10 @@ bool clock_parse(struct str s, int64_t *us)
 
     if (!digits(&s, 4, &year) || !skip(&s, '-') || !digits(&s, 2, &month) || !skip(&s, '-') ||
         !digits(&s, 2, &day) || !(skip(&s, ' ') || skip(&s, 'T')) || !digits(&s, 2, &hour) ||
-        !skip(&s, ':') || !digits(&s, 2, &minute) || !skip(&s, ':') || !digits(&s, 2, &second) ||
-        !parse_fraction(&s, &fraction) || !parse_zone(&s, &zone) || s.len != 0)
+        !skip(&s, ':') || !digits(&s, 2, &minute) || !skip(&s, ':') ||
+        !parse_second(&s, &second, &fraction) || !parse_zone(&s, &zone) || s.len != 0)
         return false;
-    if (year == 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 ||
-        second > 60)
+    if (!is_date(year, month, day) || !is_time(hour, minute, second, fraction))
         return false;
     *us = ((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 * US_PER_SECOND +
           (int64_t)second * US_PER_SECOND + fraction - zone * US_PER_SECOND;
@@ -129,6 +160,14 @@ static void split_utc(int64_t us, struct tm *tm, int64_t *fraction)
     gmtime_r(&seconds, tm);
 }
 
+/* Not strftime: its %Y has no leading zeros. */
+static size_t write_seconds(const struct tm *tm, char out[CLOCK_ISO_TEXT])
+{
+    return (size_t)snprintf(out, CLOCK_ISO_TEXT, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d",
+                            (int64_t)tm->tm_year + 1900, tm->tm_mon + 1, tm->tm_mday, tm->tm_hour,
+                            tm->tm_min, tm->tm_sec);
+}
+
 const char *clock_iso_ms(int64_t us, char out[CLOCK_ISO_TEXT])
 {
     struct tm tm;
@@ -136,7 +175,7 @@ const char *clock_iso_ms(int64_t us, char out[CLOCK_ISO_TEXT])
     size_t len;
 
     split_utc(us, &tm, &fraction);
-    len = strftime(out, CLOCK_ISO_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+    len = write_seconds(&tm, out);
     snprintf(out + len, CLOCK_ISO_TEXT - len, ".%03" PRId64 "Z", fraction / 1000);
     return out;
 }
@@ -148,7 +187,7 @@ const char *clock_iso_us(int64_t us, char out[CLOCK_ISO_TEXT])
     size_t len;
 
     split_utc(us, &tm, &fraction);
-    len = strftime(out, CLOCK_ISO_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+    len = write_seconds(&tm, out);
     snprintf(out + len, CLOCK_ISO_TEXT - len, ".%06" PRId64 "Z", fraction);
     return out;
 }

@@ -3,17 +3,19 @@
 #include <string.h>
 
 #define MAX_DEPTH 256
-/* numeric holds 131,072 digits before the point; see numeric.c. */
+/* numeric holds 131,072 digits before the point and 16,383 behind it; see numeric.c. A number of so
+ * many bytes with such an exponent is within both if its exponent is not negative. */
 #define MAX_NUMBER_TEXT 16000
 #define MAX_EXPONENT 10000
+#define MAX_SCALE 16383
 
 /* For each byte: 0 passes as it is, else the letter after the backslash ('u' for \u00XX). */
 static const char escape_of[256] = {
-    [0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u', [0x04] = 'u', [0x05] = 'u',
-    [0x06] = 'u', [0x07] = 'u', [0x08] = 'b', [0x09] = 't', [0x0a] = 'n', [0x0b] = 'u',
-    [0x0c] = 'f', [0x0d] = 'r', [0x0e] = 'u', [0x0f] = 'u', [0x10] = 'u', [0x11] = 'u',
-    [0x12] = 'u', [0x13] = 'u', [0x14] = 'u', [0x15] = 'u', [0x16] = 'u', [0x17] = 'u',
-    [0x18] = 'u', [0x19] = 'u', [0x1a] = 'u', [0x1b] = 'u', [0x1c] = 'u', [0x1d] = 'u',
+    [0x00] = 'u', [0x01] = 'u', [0x02] = 'u', [0x03] = 'u',  [0x04] = 'u', [0x05] = 'u',
+    [0x06] = 'u', [0x07] = 'u', [0x08] = 'b', [0x09] = 't',  [0x0a] = 'n', [0x0b] = 'u',
+    [0x0c] = 'f', [0x0d] = 'r', [0x0e] = 'u', [0x0f] = 'u',  [0x10] = 'u', [0x11] = 'u',
+    [0x12] = 'u', [0x13] = 'u', [0x14] = 'u', [0x15] = 'u',  [0x16] = 'u', [0x17] = 'u',
+    [0x18] = 'u', [0x19] = 'u', [0x1a] = 'u', [0x1b] = 'u',  [0x1c] = 'u', [0x1d] = 'u',
     [0x1e] = 'u', [0x1f] = 'u', ['"'] = '"',  ['\\'] = '\\',
 };
 
@@ -36,7 +38,8 @@ void json_add_escaped(struct buf *out, struct str s)
             buf_add_char(out, letter);
         }
     }
-    buf_add(out, s.data + clean, s.len - clean);
+    if (clean < s.len)
+        buf_add(out, s.data + clean, s.len - clean);
 }
 
 void json_add_string(struct buf *out, struct str s)
@@ -232,10 +235,11 @@ static void skip_space(struct walk *w)
 static bool walk_string(struct walk *w)
 {
     const char *close = json_string_end(w->p, w->end);
-    const char *p = w->p + 1;
+    const char *p;
 
     if (!close)
         return false;
+    p = w->p + 1;
     while (p < close - 1) {
         unsigned code;
 
@@ -255,22 +259,30 @@ static bool walk_string(struct walk *w)
     return true;
 }
 
+/* Digits behind the point of what stands before the exponent. */
+static size_t fraction_digits(struct str mantissa)
+{
+    struct str whole, fraction;
+
+    return str_split(mantissa, '.', &whole, &fraction) ? fraction.len : 0;
+}
+
 static bool number_fits_numeric(struct str s)
 {
-    const char *e = memchr(s.data, 'e', s.len);
+    struct str mantissa, digits;
     uint64_t exponent;
-    struct str digits;
+    bool negative;
 
-    if (!e)
-        e = memchr(s.data, 'E', s.len);
     if (s.len > MAX_NUMBER_TEXT)
         return false;
-    if (!e)
+    if (!str_split(s, 'e', &mantissa, &digits) && !str_split(s, 'E', &mantissa, &digits))
         return true;
-    digits = str_from(e + 1, s.len - (size_t)(e + 1 - s.data));
-    if (digits.len > 0 && (digits.data[0] == '+' || digits.data[0] == '-'))
+    negative = digits.data[0] == '-';
+    if (negative || digits.data[0] == '+')
         digits = str_from(digits.data + 1, digits.len - 1);
-    return str_to_u64(digits, &exponent) && exponent <= MAX_EXPONENT;
+    if (!str_to_u64(digits, &exponent) || exponent > MAX_EXPONENT)
+        return false;
+    return !negative || fraction_digits(mantissa) + exponent <= MAX_SCALE;
 }
 
 static bool walk_number(struct walk *w)

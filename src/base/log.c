@@ -8,7 +8,10 @@
 #include "base/json.h"
 #include "base/lsn.h"
 
-#define LINE_MAX_BYTES 8192 /* a longer line is cut, so that one write(2) stays one line */
+#define LINE_MAX_BYTES                                                                             \
+    8192                     /* one write(2) stays one line; a field that does not fit is left out \
+                              */
+#define WORDS_MAX_BYTES 1024 /* of module and message, so that those always fit, escaped too */
 
 static atomic_int log_threshold = LOG_LEVEL_INFO;
 static atomic_int log_style = LOG_FORMAT_LOGFMT;
@@ -94,6 +97,11 @@ static void add_field(struct buf *line, bool json, const struct log_field *field
     }
 }
 
+static struct str at_most(struct str s, size_t len)
+{
+    return str_from(s.data, s.len < len ? s.len : len);
+}
+
 void log_write(enum log_level level, const char *module, const char *message,
                const struct log_field *fields)
 {
@@ -109,8 +117,8 @@ void log_write(enum log_level level, const char *module, const char *message,
         buf_add_char(&line, '{');
     add_pair(&line, json, "time", str_c(clock_iso_ms(clock_now_us(), now)), false);
     add_pair(&line, json, "level", str_c(level_name(level)), false);
-    add_pair(&line, json, "module", str_c(module), false);
-    add_pair(&line, json, "msg", str_c(message), false);
+    add_pair(&line, json, "module", at_most(str_c(module), WORDS_MAX_BYTES / 16), false);
+    add_pair(&line, json, "msg", at_most(str_c(message), WORDS_MAX_BYTES), false);
     for (; fields->key; fields++) {
         size_t before = line.len;
 

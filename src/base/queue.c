@@ -72,8 +72,8 @@ bool queue_push(struct queue *q, struct msg *msg)
 
     pthread_mutex_lock(&q->lock);
     was_empty = q->levels.depth == 0;
-    fits = was_empty || (q->levels.depth < q->max_messages &&
-                         q->levels.bytes + msg->bytes <= q->max_bytes);
+    fits = was_empty ||
+           (q->levels.depth < q->max_messages && q->levels.bytes + msg->bytes <= q->max_bytes);
     if (fits) {
         q->ring[(q->first + q->levels.depth) % q->max_messages] = msg;
         q->levels.depth++;

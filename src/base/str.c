@@ -41,8 +41,9 @@ bool str_starts(struct str s, struct str prefix)
 
 bool str_ends(struct str s, struct str suffix)
 {
-    return s.len >= suffix.len &&
-           str_eq(str_from(s.data + s.len - suffix.len, suffix.len), suffix);
+    if (suffix.len == 0 || s.len < suffix.len)
+        return suffix.len == 0;
+    return str_eq(str_from(s.data + (s.len - suffix.len), suffix.len), suffix);
 }
 
 int str_cmp(struct str a, struct str b)
@@ -77,7 +78,7 @@ bool str_split(struct str s, char sep, struct str *head, struct str *tail)
 
     if (!at) {
         *head = s;
-        *tail = str_from(s.data + s.len, 0);
+        *tail = s.len ? str_from(s.data + s.len, 0) : s;
         return false;
     }
     *head = str_from(s.data, (size_t)(at - s.data));
