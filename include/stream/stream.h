@@ -28,7 +28,8 @@ struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct 
                            const struct stream_events *events, void *arg);
 void stream_close(struct stream *stream); /* NULL is fine; no event comes after it */
 
-/* Everything below `lsn` is durable: the server may forget it. Never goes backwards. */
+/* Everything below `lsn` is durable: the server may forget it, and is told so within 20 ms. Never
+ * goes backwards. */
 void stream_confirm(struct stream *stream, lsn_t lsn);
 /* Sends the feedback now instead of at the next interval. */
 void stream_send_feedback(struct stream *stream);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <uv.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/catalog.h"
@@ -17,8 +16,7 @@
 
 #define FIRST_BACKOFF_MS 250
 #define LAST_BACKOFF_MS 10000
-#define FEEDBACK_EVERY_MS 1000  /* after batches; the stream's own interval is the upper bound */
-#define FINITE_RUN_TRIES 6      /* sessions that may fail in a row before --endpos gives up */
+#define FINITE_RUN_TRIES 6 /* sessions that may fail in a row before --endpos gives up */
 
 /* A session goes down this list, and back to WAITING from anywhere. set_state() moves it. */
 enum pipeline_state {
@@ -54,7 +52,6 @@ struct pipeline {
     struct transaction txn;
     lsn_t checkpoint;
     lsn_t ended; /* the end of the last source transaction that passed */
-    uint64_t feedback_ms;
     bool paused;
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
@@ -154,14 +151,8 @@ static void check_endpos(struct pipeline *p, lsn_t durable)
 
 static void confirm(struct pipeline *p, lsn_t durable)
 {
-    uint64_t now = clock_monotonic_ms();
-
     stream_confirm(p->stream, durable);
     stat_set(&p->stats->stored_lsn, durable);
-    if (now - p->feedback_ms >= FEEDBACK_EVERY_MS) {
-        p->feedback_ms = now;
-        stream_send_feedback(p->stream);
-    }
     check_endpos(p, durable);
 }
 

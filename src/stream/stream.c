@@ -9,6 +9,7 @@
 #include "stream/protocol.h"
 
 #define CONNECT_TIMEOUT_MS 10000
+#define CONFIRM_DELAY_MS 20 /* many confirmations in a row are told to the server as one */
 
 struct stream {
     const struct config *config;
@@ -16,7 +17,9 @@ struct stream {
     struct stream_events events;
     void *arg;
     struct pg_conn *conn;
-    uv_timer_t feedback_timer;
+    uv_timer_t feedback_timer; /* the longest silence */
+    uv_timer_t confirm_timer;  /* a confirmation that the server does not know yet */
+    unsigned open_handles;
     struct buf statement;
     lsn_t received;  /* the furthest position that the server told us of */
     lsn_t confirmed; /* everything below is durable */
@@ -129,6 +132,9 @@ struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct 
     buf_init(&stream->statement, 65536);
     uv_timer_init(loop, &stream->feedback_timer);
     stream->feedback_timer.data = stream;
+    uv_timer_init(loop, &stream->confirm_timer);
+    stream->confirm_timer.data = stream;
+    stream->open_handles = 2;
     stream->conn = pg_conn_open(loop, &options, &conn_events, stream);
     return stream;
 }
@@ -137,6 +143,8 @@ static void on_timer_closed(uv_handle_t *handle)
 {
     struct stream *stream = handle->data;
 
+    if (--stream->open_handles > 0)
+        return;
     buf_fini(&stream->statement);
     free(stream);
 }
@@ -152,12 +160,16 @@ void stream_close(struct stream *stream)
     stat_set(&stream->stats->stream_up, 0);
     pg_conn_close(stream->conn);
     uv_close((uv_handle_t *)&stream->feedback_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&stream->confirm_timer, on_timer_closed);
 }
 
 void stream_confirm(struct stream *stream, lsn_t lsn)
 {
-    if (lsn > stream->confirmed)
-        stream->confirmed = lsn;
+    if (lsn <= stream->confirmed)
+        return;
+    stream->confirmed = lsn;
+    if (!uv_is_active((const uv_handle_t *)&stream->confirm_timer))
+        uv_timer_start(&stream->confirm_timer, on_feedback_timer, CONFIRM_DELAY_MS, 0);
 }
 
 void stream_pause(struct stream *stream)

@@ -1,0 +1,240 @@
+// What every end-to-end test stands on: a private PostgreSQL, a database of its own, the daemon.
+//
+// tests/e2e/run.sh starts one cluster for the whole run and says where it is in
+// PGHERALD_TEST_CLUSTER; a test started alone starts one itself. Every test file has its own
+// database, slot and ports.
+import { spawn, execFileSync } from "node:child_process";
+import { createHmac, randomBytes } from "node:crypto";
+import { createServer } from "node:net";
+import { readFileSync, mkdtempSync, openSync, closeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+
+const top = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+export const binary = resolve(process.env.PGHERALD_BINARY ?? join(top, "build/pgherald"));
+
+// Values as the text PostgreSQL sends: nothing may lose a digit on the way into a test either.
+pg.types.setTypeParser(20, (text) => text);
+pg.types.setTypeParser(1700, (text) => text);
+pg.types.setTypeParser(1184, (text) => text);
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export function freePort() {
+  return new Promise((done, fail) => {
+    const probe = createServer();
+    probe.once("error", fail);
+    probe.listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+// Asks until `question` gives something true, and says what was awaited if it never does.
+export async function eventually(question, what, ms = 15000) {
+  const deadline = Date.now() + ms;
+  let last;
+  for (;;) {
+    try {
+      const answer = await question();
+      if (answer) return answer;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`waited ${ms} ms for: ${what}${last ? ` (${last.message})` : ""}`);
+    }
+    await sleep(25);
+  }
+}
+
+const base64url = (value) => Buffer.from(value).toString("base64url");
+
+export function jwt(secret, claims) {
+  const now = Math.floor(Date.now() / 1000);
+  const head = base64url(JSON.stringify({ alg: "HS256", typ: "JWT" }));
+  const body = base64url(JSON.stringify({ iat: now, exp: now + 3600, ...claims }));
+  const signature = createHmac("sha256", secret).update(`${head}.${body}`).digest("base64url");
+  return `${head}.${body}.${signature}`;
+}
+
+// A private cluster: the shared one of the run, or one of its own (`own`), which may be stopped,
+// killed and started again.
+export class Cluster {
+  static async start({ own = false } = {}) {
+    if (!own && process.env.PGHERALD_TEST_CLUSTER) {
+      return new Cluster(Number(process.env.PGHERALD_TEST_CLUSTER), null);
+    }
+    const folder = mkdtempSync(join(tmpdir(), "pgherald-e2e-"));
+    const cluster = new Cluster(await freePort(), folder);
+    cluster.script("start");
+    return cluster;
+  }
+
+  constructor(port, folder) {
+    this.port = port;
+    this.folder = folder;
+  }
+
+  script(verb, ...rest) {
+    return execFileSync(join(top, "scripts/cluster.sh"), [verb, this.folder, String(this.port), ...rest], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+  }
+
+  url(database) {
+    return `postgresql://postgres@127.0.0.1:${this.port}/${database}`;
+  }
+
+  stop() {
+    if (this.folder) this.script("stop");
+  }
+}
+
+export class Env {
+  // options: cluster, seed (the application's tables), config (settings), daemon (start it)
+  static async start(options = {}) {
+    const env = new Env();
+    env.cluster = options.cluster ?? (await Cluster.start());
+    env.name = `e2e_${randomBytes(5).toString("hex")}`;
+    env.secret = randomBytes(32).toString("hex");
+    env.port = await freePort();
+    env.adminPort = await freePort();
+    env.settings = {
+      database_url: env.cluster.url(env.name),
+      slot_name: env.name,
+      listen: `127.0.0.1:${env.port}`,
+      admin_listen: `127.0.0.1:${env.adminPort}`,
+      jwt_secret: env.secret,
+      webhook_allow_private: "on",
+      ...options.config,
+    };
+    await env.admin(`create database ${env.name}`);
+    env.db = await env.connect();
+    if (options.before) await options.before(env);
+    if (options.init !== false) env.init(options.seed === false ? [] : ["--with-seed-app"]);
+    if (options.daemon !== false) await env.run();
+    return env;
+  }
+
+  url(path = "") {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  get environment() {
+    const environment = { ...process.env };
+    for (const [key, value] of Object.entries(this.settings)) {
+      environment[`PGHERALD_${key.toUpperCase()}`] = value;
+    }
+    return environment;
+  }
+
+  // Runs a subcommand to its end: { code, stdout, stderr }.
+  command(...args) {
+    return new Promise((done, fail) => {
+      const child = spawn(binary, args, { env: this.environment, cwd: tmpdir() });
+      const out = { stdout: "", stderr: "" };
+      child.stdout.on("data", (chunk) => (out.stdout += chunk));
+      child.stderr.on("data", (chunk) => (out.stderr += chunk));
+      child.once("error", fail);
+      child.once("close", (code) => done({ code, ...out }));
+    });
+  }
+
+  init(args = []) {
+    execFileSync(binary, ["init", ...args], { env: this.environment, cwd: tmpdir(), stdio: ["ignore", "ignore", "inherit"] });
+  }
+
+  // Starts the daemon and waits until it says that it is ready.
+  async run(args = [], { ready = true } = {}) {
+    this.log = join(mkdtempSync(join(tmpdir(), "pgherald-log-")), "log");
+    const fd = openSync(this.log, "a");
+    this.daemon = spawn(binary, ["run", ...args], { env: this.environment, cwd: tmpdir(), stdio: ["ignore", fd, fd] });
+    closeSync(fd);
+    this.exited = new Promise((done) => this.daemon.once("exit", (code, signal) => done({ code, signal })));
+    if (!ready) return;
+    const gone = this.exited.then((how) => {
+      throw new Error(`the daemon ended early (${JSON.stringify(how)}):\n${this.logText()}`);
+    });
+    gone.catch(() => {});
+    await Promise.race([this.ready(), gone]);
+  }
+
+  async ready() {
+    await eventually(async () => (await fetch(`http://127.0.0.1:${this.adminPort}/readyz`)).status === 200, "/readyz");
+  }
+
+  logText() {
+    return readFileSync(this.log, "utf8");
+  }
+
+  async kill(signal = "SIGKILL") {
+    this.daemon.kill(signal);
+    return this.exited;
+  }
+
+  async connect(database = this.name) {
+    const client = new pg.Client({ connectionString: this.cluster.url(database) });
+    client.on("error", () => {}); // a server that is stopped on purpose
+    await client.connect();
+    return client;
+  }
+
+  async admin(sql) {
+    const client = await this.connect("postgres");
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+  }
+
+  async rows(sql, params) {
+    return (await this.db.query(sql, params)).rows;
+  }
+
+  async row(sql, params) {
+    return (await this.rows(sql, params))[0];
+  }
+
+  // A user of the seed application, with a token of his own.
+  async user(name = randomBytes(4).toString("hex")) {
+    const { id } = await this.row("insert into public.users (id, email) values (gen_random_uuid(), $1) returning id", [
+      `${name}@example.com`,
+    ]);
+    return { id, token: jwt(this.secret, { role: "authenticated", sub: id }) };
+  }
+
+  async stats() {
+    return (await fetch(`http://127.0.0.1:${this.adminPort}/status.json`)).json();
+  }
+
+  // Everything committed before this call is durable in the effects after it.
+  async caughtUp(ms = 30000) {
+    const { lsn } = await this.row("select pg_current_wal_lsn()::text as lsn");
+    await eventually(
+      async () => (await this.row("select confirmed_flush_lsn >= $1::pg_lsn as done from pg_replication_slots where slot_name = $2", [lsn, this.name])).done,
+      `the slot to pass ${lsn}`,
+      ms,
+    );
+  }
+
+  async stop() {
+    if (this.daemon && this.daemon.exitCode === null && this.daemon.signalCode === null) {
+      this.daemon.kill("SIGTERM");
+      await this.exited;
+    }
+    await this.db.end().catch(() => {});
+    await eventually(async () => {
+      await this.admin(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '${this.name}'`);
+      return true;
+    }, "the slot to be free");
+    await this.admin(`drop database if exists ${this.name} with (force)`);
+    this.cluster.stop();
+  }
+}
