@@ -132,7 +132,7 @@ static char unescape_letter(char letter)
 bool json_unescape(struct buf *out, struct str inside)
 {
     const char *p = inside.data;
-    const char *end = p + inside.len;
+    const char *end = inside.len ? p + inside.len : p;
 
     while (p < end) {
         const char *slash = memchr(p, '\\', (size_t)(end - p));
