@@ -27,7 +27,7 @@ static const struct header headers_always[] = {
 static const struct header headers_page[] = {
     {"content-security-policy:",
      "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-     "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
     {"x-frame-options:", "DENY"},
     {"cross-origin-opener-policy:", "same-origin"},
 };
@@ -77,9 +77,21 @@ static int respond_text(struct lws *wsi, struct peer *peer, unsigned status, con
     return respond(wsi, peer, status, TEXT, frame_new(str_c(text)), false);
 }
 
+/* During a handshake there is no later moment to write the body in, so it goes out at once. */
 int http_refuse(struct lws *wsi, unsigned status, const char *text)
 {
-    return lws_return_http_status(wsi, status, text) ? -1 : 1;
+    unsigned char room[LWS_PRE + MAX_HEADERS];
+    unsigned char *start = room + LWS_PRE, *p = start, *end = room + sizeof(room) - 1;
+    struct frame *body = frame_new(str_c(text));
+    int result = -1;
+
+    if (body && !lws_add_http_common_headers(wsi, status, TEXT, body->len, &p, end) &&
+        !add_headers(wsi, headers_always, LWS_ARRAY_SIZE(headers_always), &p, end) &&
+        !lws_finalize_write_http_header(wsi, start, &p, end) &&
+        lws_write(wsi, frame_payload(body), body->len, LWS_WRITE_HTTP_FINAL) >= 0)
+        result = 1;
+    frame_unref(body);
+    return result;
 }
 
 static bool is_read(struct lws *wsi)

@@ -12,6 +12,7 @@
 #define FRAMES_A_TURN 256 /* then the other clients have a turn */
 #define CLOSE_WAIT_S 5
 #define KEEP_RECEIVED 4096
+#define ARGUMENT_BYTES (TOKEN_MAX_BYTES + 64)
 
 static const char *const ws_paths[] = {"/realtime/v1/websocket", "/socket/websocket"};
 
@@ -40,9 +41,10 @@ static struct str find_apikey(struct lws *wsi, char *room, int size)
     return str_c(value);
 }
 
+/* The room has to hold every argument, since libwebsockets stops at one that does not fit. */
 static bool find_vsn(struct lws *wsi, enum phoenix_vsn *out)
 {
-    char room[32];
+    char room[ARGUMENT_BYTES];
 
     return phoenix_vsn_parse(str_c(lws_get_urlarg_by_name(wsi, "vsn=", room, sizeof(room))), out);
 }
@@ -50,7 +52,7 @@ static bool find_vsn(struct lws *wsi, enum phoenix_vsn *out)
 static enum token_fault check_token(struct server *server, struct lws *wsi, struct token **token,
                                     struct err *err)
 {
-    char room[TOKEN_MAX_BYTES + 16];
+    char room[ARGUMENT_BYTES];
 
     return token_verify(server->core->verifier, find_apikey(wsi, room, sizeof(room)),
                         clock_now_us() / 1000000, token, err);
