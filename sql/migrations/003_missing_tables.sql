@@ -115,12 +115,13 @@ begin
         execute format('create table pgherald_audit.%I (like public.audit_logs including defaults including storage including compression)', partition);
 
         -- While this month had no partition its rows went to the default one, and nothing
-        -- can be attached as long as they are there.
+        -- can be attached as long as they are there. Locked before it is looked at: rows may
+        -- be on their way.
+        lock table pgherald_audit.audit_logs_default in access exclusive mode;
         if exists (
           select 1 from pgherald_audit.audit_logs_default
           where occurred_at >= month and occurred_at < month + interval '1 month'
         ) then
-          lock table pgherald_audit.audit_logs_default in access exclusive mode;
           perform set_config('pgherald.audit_maintenance', 'on', true);
           execute format(
             'with late as (

@@ -1,0 +1,123 @@
+#!/bin/bash
+# What must hold when two sessions do the same thing at the same time.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+. tests/sql/lib.sh
+
+db=${run}_together
+create_database $db
+migrate $db off
+ann=aaaaaaaa-0000-4000-8000-000000000001
+
+# Begins a transaction, does something, and ends it when told: the first of two sessions.
+first() { # statement end
+  coproc FIRST { sql $db; }
+  echo "begin; $1; select 'done';" >&"${FIRST[1]}"
+  first_answer=
+  while read -r line <&"${FIRST[0]}" && [ "$line" != done ]; do first_answer=$line; done
+}
+first_ends() { # commit|rollback: and then the second can
+  echo "$1; \\q" >&"${FIRST[1]}"
+  wait "$FIRST_PID"
+}
+# The second one starts meanwhile; waits until it is blocked, or says that it was not.
+second() { # statement
+  sql $db -c "set application_name = 'second'; $1" >/tmp/$run.second 2>&1 & second_pid=$!
+  for i in $(seq 50); do
+    [ "$(sql $db -c "select count(*) from pg_stat_activity where application_name = 'second' and wait_event_type = 'Lock'")" = 1 ] && return
+    kill -0 $second_pid 2>/dev/null || return
+    sleep 0.1
+  done
+}
+second_ends() { wait $second_pid; second_answer=$(tail -1 /tmp/$run.second); }
+
+# ---------------------------------------------------------------- unread count
+
+sql $db -c "insert into public.notifications (id, user_id, title) select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, '$ann', 'n' from generate_series(1, 300) n"
+id=00000000-0000-4000-8000-000000000001
+first "select public.mark_notification_read('$id')"
+second "select public.mark_notification_read('$id')"
+same "until the first commits, others count it as unread" "$(sql $db -c "select public.get_unread_notification_count('$ann')")" 300
+first_ends commit; second_ends
+same "the second to mark it waits and finds it read" "$second_answer" t
+same "and it counts once" "$(sql $db -c "select public.get_unread_notification_count('$ann')")" 299
+same "written once" "$(sql $db -c "select count(*) from public.notifications where id = '$id' and read_at = (select read_at from public.notifications where id = '$id')")" 1
+
+first "select public.mark_all_notifications_read('$ann')"
+second "select public.mark_all_notifications_read('$ann')"
+first_ends rollback; second_ends
+same "when the first gives up, the second marks all" "$second_answer" 299
+sql $db -c "update public.notifications set is_read = false"
+
+# Writers of all kinds at once; then the count is what a look at the rows says.
+for w in 1 2 3 4; do
+  for i in $(seq $w 4 120); do echo "select public.mark_notification_read('00000000-0000-4000-8000-$(printf %012d "$i")');"; done | sql $db >/dev/null &
+  for i in $(seq 1 40); do echo "insert into public.notifications (user_id, title, dedupe_key) values ('$ann', 'x', 'k$i') on conflict do nothing;"; done | sql $db >/dev/null &
+  for i in $(seq 100 160); do echo "select public.archive_notification('00000000-0000-4000-8000-$(printf %012d "$i")');"; done | sql $db >/dev/null &
+done
+wait
+same "the count is right after twelve writers" "$(sql $db -c "select public.get_unread_notification_count('$ann')")" $((300 - 160 + 40))
+
+# ---------------------------------------------------------------- dedupe
+
+first "select public.create_notification('$ann', 'a', p_dedupe_key => 'together')"
+second "select public.create_notification('$ann', 'b', p_dedupe_key => 'together')"
+first_ends commit; second_ends
+same "both get the one notification" "$second_answer" "$first_answer"
+same "there is one" "$(sql $db -c "select count(*) from public.notifications where dedupe_key = 'together'")" 1
+first "select public.create_notification('$ann', 'a', p_dedupe_key => 'given up')"
+second "select public.create_notification('$ann', 'b', p_dedupe_key => 'given up')"
+first_ends rollback; second_ends
+same "when the first gives up, the second's is made" "$second_answer" "$(sql $db -c "select id from public.notifications where dedupe_key = 'given up'")"
+same "with its own text" "$(sql $db -c "select title from public.notifications where dedupe_key = 'given up'")" b
+
+# ---------------------------------------------------------------- partitions
+
+first "select pgherald.ensure_audit_partitions(8)"
+second "select pgherald.ensure_audit_partitions(9)"
+first_ends commit; second_ends
+same "two daemons that start together: the second makes what is left" "$second_answer" 1
+for w in $(seq 6); do sql $db -c "select pgherald.ensure_audit_partitions(14)" & done >/tmp/$run.made 2>&1
+wait
+same "six at once make each partition once" "$(paste -sd+ /tmp/$run.made | bc 2>/dev/null || awk '{ s += $1 } END { print s }' /tmp/$run.made)" 5
+same "one for each month" "$(sql $db -c "select count(*) from pg_inherits where inhparent = 'public.audit_logs'::regclass")" 16
+
+first "insert into public.audit_logs (action, resource_type) values ('x', 'y')"
+same "a writer of this month's entries does not hold it up" "$(sql $db -c "set statement_timeout = '2s'; select pgherald.ensure_audit_partitions(15)")" 1
+first_ends commit
+first "select count(*) from public.audit_logs"
+same "a reader of the whole trail does, but not for long" "$(sql $db -c "select pgherald.ensure_audit_partitions(16)" 2>/dev/null)" 0
+check "and entries are written meanwhile" sql $db -c "set lock_timeout = '1s'; insert into public.audit_logs (action, resource_type) values ('x', 'y')"
+first_ends commit
+same "the next time it is made" "$(sql $db -c "select pgherald.ensure_audit_partitions(16)")" 1
+first "insert into public.audit_logs (occurred_at, action, resource_type) values (now() + interval '17 months', 'late', 'y')"
+second "select pgherald.ensure_audit_partitions(17)"
+first_ends commit; second_ends
+same "with entries on their way into the default partition" "$second_answer" 1
+same "none is left behind" "$(sql $db -c "select count(*) from pgherald_audit.audit_logs_default")" 0
+same "or lost" "$(sql $db -c "select count(*) from public.audit_logs where action = 'late'")" 1
+
+# ---------------------------------------------------------------- jobs and keys
+
+sql $db -c "select count(public.enqueue_job('t')) from generate_series(1, 200)" >/dev/null
+for w in $(seq 6); do
+  for i in $(seq 40); do echo "select id from public.claim_job('default', 'w$w');"; done | sql $db & done >/tmp/$run.claimed 2>&1
+wait
+same "six workers, 200 jobs: each is claimed once" "$(sort -u /tmp/$run.claimed | wc -l) $(wc -l </tmp/$run.claimed) $(sql $db -c "select count(*) from public.job_logs where attempts = 1 and status = 'running'")" "200 200 200"
+
+key=$(sql $db -c "select id from public.create_api_key('k')")
+first "select id from public.rotate_api_key('$key')"
+second "select id from public.rotate_api_key('$key')"
+first_ends commit; second_ends
+check "a key is rotated once" grep -q 'no key .* that is yours and works' /tmp/$run.second
+same "there is one successor" "$(sql $db -c "select count(*) from public.api_keys where rotated_from = '$key'")" 1
+
+for w in $(seq 6); do
+  for i in $(seq 25); do echo "select public.log_api_key_usage('$key', 2);"; done | sql $db >/dev/null &
+done
+wait
+same "usage adds up" "$(sql $db -c "select usage_count, (select sum(requests) from public.api_key_usage where api_key_id = '$key') from public.api_keys where id = '$key'")" "300|300"
+
+rm -f /tmp/$run.*
+echo "1..$n"
+exit $failed
