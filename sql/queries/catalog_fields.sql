@@ -1,13 +1,15 @@
 -- The fields of composite types: those made by CREATE TYPE, and rows of tables where a column has
 -- such a type. A domain over a composite has its base's fields.
-with recursive composite as (
-  select t.oid, t.typrelid, t.typarray
+with recursive used as (
+  select distinct a.atttypid as oid from pg_catalog.pg_attribute a where a.attnum > 0
+), composite as (
+  select t.oid, t.typrelid
   from pg_catalog.pg_type t
   join pg_catalog.pg_class c on c.oid = t.typrelid
   where t.typtype = 'c'
     and (c.relkind = 'c'
-         or exists (select from pg_catalog.pg_attribute a
-                    where a.attnum > 0 and a.atttypid in (t.oid, t.typarray)))
+         or t.oid in (select u.oid from used u)
+         or t.typarray in (select u.oid from used u))
 ), named as (
   select oid, typrelid from composite
   union
