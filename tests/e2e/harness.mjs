@@ -100,6 +100,7 @@ export class Env {
   // options: cluster, seed (the application's tables), config (settings), daemon (start it)
   static async start(options = {}) {
     const env = new Env();
+    env.ownsCluster = !options.cluster; // who brings a cluster also stops it
     env.cluster = options.cluster ?? (await Cluster.start());
     env.name = `e2e_${randomBytes(5).toString("hex")}`;
     env.secret = randomBytes(32).toString("hex");
@@ -235,6 +236,6 @@ export class Env {
       return true;
     }, "the slot to be free");
     await this.admin(`drop database if exists ${this.name} with (force)`);
-    this.cluster.stop();
+    if (this.ownsCluster) this.cluster.stop();
   }
 }
