@@ -73,8 +73,8 @@ void types_add_field(struct types *types, uint32_t composite, struct str name, u
 
         if (owner->oid != composite)
             continue;
-        fields = mem_grow((void *)(uintptr_t)owner->fields, owner->field_count + 1,
-                          sizeof(*fields));
+        fields =
+            mem_grow((void *)(uintptr_t)owner->fields, owner->field_count + 1, sizeof(*fields));
         fields[owner->field_count] = (struct type_field){copy(name), type};
         owner->fields = fields;
         owner->field_count++;
@@ -92,6 +92,8 @@ static int by_oid(const void *a, const void *b)
 
 void types_seal(struct types *types)
 {
+    if (types->count == 0)
+        return;
     qsort(types->items, types->count, sizeof(*types->items), by_oid);
     for (size_t i = 0; i < types->count && types->items[i].oid < FIRST_USER_OID; i++)
         types->builtin[types->items[i].oid] = &types->items[i];

@@ -17,8 +17,8 @@ struct context {
 
 static void add_typed(struct context *ctx, uint32_t oid, struct str text);
 
-/* `2026-11-23 03:48:41+00` to `2026-11-23T03:48:41+00:00`, as JsonEncodeDateTime does. The session's
- * zone is UTC, so the zone is always +00, before an optional " BC". */
+/* `2026-11-23 03:48:41+00` to `2026-11-23T03:48:41+00:00`, as JsonEncodeDateTime does. The
+ * session's zone is UTC, so the zone is always +00, before an optional " BC". */
 static void add_timestamp(struct context *ctx, struct str text, bool with_zone)
 {
     struct str date, rest;
@@ -61,7 +61,8 @@ static bool read_quoted(const char **p, const char *end, struct buf *text)
 }
 
 /* Reads one element of an array or composite at *p, up to one of `stops`, and appends its text.
- * *quoted tells whether any of it stood in quotes: NULL and "NULL" differ by that alone. */
+ * *quoted tells whether any of it stood in quotes: NULL and "NULL" differ by that alone. Only one
+ * of `stops` or the end is behind it then. */
 static bool read_element(const char **p, const char *end, const char *stops, struct buf *text,
                          bool *quoted)
 {
@@ -95,7 +96,7 @@ static bool add_array_level(struct context *ctx, const struct type *type, const 
     (*p)++;
     buf_add_char(ctx->out, '[');
     buf_init(&text, MAX_VALUE_BYTES);
-    while (good && *p < end && **p != '}') {
+    while (good && *p < end && (**p != '}' || !first)) {
         if (!first)
             buf_add_char(ctx->out, ',');
         first = false;
@@ -103,19 +104,18 @@ static bool add_array_level(struct context *ctx, const struct type *type, const 
             good = add_array_level(ctx, type, p, end, level + 1);
         } else {
             buf_clear(&text);
-            good = read_element(p, end, stops, &text, &quoted);
+            good = read_element(p, end, stops, &text, &quoted) && (quoted || text.len > 0);
             if (good && !quoted && str_eq_nocase(buf_str(&text), STR("NULL")))
                 buf_add_c(ctx->out, "null");
             else if (good)
                 add_typed(ctx, type->element, buf_str(&text));
         }
-        if (good && *p < end && **p == type->delimiter)
-            (*p)++;
-        else if (*p >= end || **p != '}')
-            good = false;
+        if (!good || *p >= end || **p != type->delimiter)
+            break;
+        (*p)++;
     }
     buf_fini(&text);
-    if (!good || *p >= end)
+    if (!good || *p >= end || **p != '}')
         return false;
     (*p)++;
     buf_add_char(ctx->out, ']');
@@ -148,9 +148,12 @@ static bool add_composite(struct context *ctx, const struct type *type, struct s
         return false;
     buf_init(&field, MAX_VALUE_BYTES);
     buf_add_char(ctx->out, '{');
+    if (type->field_count == 0)
+        good = *p++ == ')';
     for (size_t i = 0; good && i < type->field_count; i++) {
         buf_clear(&field);
-        good = read_element(&p, end, ",)", &field, &quoted) && p < end;
+        good = read_element(&p, end, ",)", &field, &quoted) && p < end &&
+               *p == (i + 1 < type->field_count ? ',' : ')');
         if (i > 0)
             buf_add_char(ctx->out, ',');
         json_add_string(ctx->out, type->fields[i].name);
@@ -191,9 +194,17 @@ static void add_bytea(struct context *ctx, struct str text)
     buf_add_char(ctx->out, '"');
     if (ctx->style == VALUE_AS_JSONB)
         buf_add_c(ctx->out, "\\\\x");
-    json_add_escaped(ctx->out,
-                     prefixed ? str_from(text.data + 2, text.len - 2) : text);
+    json_add_escaped(ctx->out, prefixed ? str_from(text.data + 2, text.len - 2) : text);
     buf_add_char(ctx->out, '"');
+}
+
+/* PostgreSQL's own numbers always fit into jsonb; only an exponent could say one that does not. */
+static bool is_number(struct str text)
+{
+    if (!json_is_number(text))
+        return false;
+    return (!memchr(text.data, 'e', text.len) && !memchr(text.data, 'E', text.len)) ||
+           json_is_jsonb(text);
 }
 
 static void add_bool(struct buf *out, struct str text)
@@ -212,7 +223,7 @@ static void add_typed(struct context *ctx, uint32_t oid, struct str text)
         json_add_string(ctx->out, text);
         break;
     case TYPE_NUMBER: /* NaN and Infinity are strings in jsonb */
-        if (json_is_number(text))
+        if (is_number(text))
             buf_add_str(ctx->out, text);
         else
             json_add_string(ctx->out, text);
@@ -250,14 +261,54 @@ static bool is_string_kind(const struct types *types, uint32_t oid)
     return !type || type->kind == TYPE_STRING;
 }
 
+/* Whether there is no backslash and no control character, eight bytes at a time: every string value
+ * of the stream comes by here. Source of the trick: "Bit Twiddling Hacks", hasless() and haszero().
+ */
+static bool is_plain(struct str s)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    size_t at = 0;
+
+    for (; s.len - at >= 8; at += 8) {
+        uint64_t word, slash;
+
+        memcpy(&word, s.data + at, 8);
+        slash = word ^ ones * '\\';
+        if (((word - ones * 0x20) & ~word & tops) || ((slash - ones) & ~slash & tops))
+            return false;
+    }
+    for (; at < s.len; at++)
+        if (s.data[at] == '\\' || (unsigned char)s.data[at] < 0x20)
+            return false;
+    return true;
+}
+
+/* The escapes of the stream are those of JSON, so they pass as they are. PostgreSQL never sends one
+ * that jsonb refuses; if one came all the same, it must not break a batch. */
+static void add_escaped_string(struct buf *out, struct str value)
+{
+    size_t before = out->len;
+    struct str made;
+
+    buf_add_char(out, '"');
+    buf_add_str(out, value);
+    buf_add_char(out, '"');
+    if (is_plain(value) || !buf_ok(out))
+        return;
+    made = str_from(out->data + before, out->len - before);
+    if (!json_is_jsonb(made)) {
+        buf_truncate(out, before);
+        json_add_string(out, value);
+    }
+}
+
 static void add_escaped(struct context *ctx, const struct column *column)
 {
     struct buf plain;
 
     if (is_string_kind(ctx->types, column->type)) {
-        buf_add_char(ctx->out, '"');
-        buf_add_str(ctx->out, column->value);
-        buf_add_char(ctx->out, '"');
+        add_escaped_string(ctx->out, column->value);
         return;
     }
     if (!memchr(column->value.data, '\\', column->value.len)) {
@@ -270,6 +321,11 @@ static void add_escaped(struct context *ctx, const struct column *column)
     else
         json_add_string(ctx->out, column->value);
     buf_fini(&plain);
+}
+
+static bool is_bool(struct str text)
+{
+    return str_eq(text, STR("true")) || str_eq(text, STR("false"));
 }
 
 void value_add_json(struct buf *out, const struct types *types, const struct column *column,
@@ -285,8 +341,10 @@ void value_add_json(struct buf *out, const struct types *types, const struct col
         /* oid and its like come bare from wal2json, but jsonb knows no such number */
         if (types_find(types, column->type) && is_string_kind(types, column->type))
             json_add_string(out, column->value);
-        else
+        else if (is_bool(column->value) || is_number(column->value))
             buf_add_str(out, column->value);
+        else
+            json_add_string(out, column->value);
         break;
     case VALUE_ESCAPED:
         add_escaped(&ctx, column);
@@ -299,6 +357,8 @@ void value_add_json(struct buf *out, const struct types *types, const struct col
 
 void value_add_text(struct buf *out, const struct column *column)
 {
+    size_t before = out->len;
+
     switch (column->form) {
     case VALUE_NULL:
         break;
@@ -307,9 +367,12 @@ void value_add_text(struct buf *out, const struct column *column)
         buf_add_str(out, column->value);
         break;
     case VALUE_ESCAPED:
-        if (!memchr(column->value.data, '\\', column->value.len) ||
-            !json_unescape(out, column->value))
-            buf_add_str(out, column->value);
+        if (memchr(column->value.data, '\\', column->value.len)) {
+            if (json_unescape(out, column->value))
+                break;
+            buf_truncate(out, before); /* what was undone before the bad escape */
+        }
+        buf_add_str(out, column->value);
         break;
     }
 }
