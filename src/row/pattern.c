@@ -19,6 +19,7 @@ struct pattern {
     regex_t regex;
     bool compiled;
     size_t scanned;
+    struct buf subject; /* libc wants a NUL behind the text */
 };
 
 /* ---------------------------------------------------------------- LIKE */
@@ -223,8 +224,6 @@ static enum result translate(struct buf *out, struct str text, struct err *err)
                 return FAILED;
             continue;
         }
-        if (c == '\0')
-            return err_set(err, "it holds a NUL byte");
         if (c == '(' && i + 1 < text.len && text.data[i + 1] == '?')
             return err_set(err, "(? is not known: use plain groups");
         if (c == '{' && count_repeat(str_from(text.data + i, text.len - i), &repeats, err) != OK)
@@ -251,7 +250,6 @@ static enum result compile(struct pattern *pattern, struct err *err)
 
 static bool regex_matches(struct pattern *pattern, struct str text)
 {
-    regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)text.len};
     struct err ignored;
 
     if (text.len > PATTERN_MAX_SUBJECT || !pattern->compiled)
@@ -262,7 +260,10 @@ static bool regex_matches(struct pattern *pattern, struct str text)
             return false;
     }
     pattern->scanned += text.len;
-    return regexec(&pattern->regex, text.data ? text.data : "", 0, &range, REG_STARTEND) == 0;
+    buf_clear(&pattern->subject);
+    buf_add_str(&pattern->subject, text);
+    return buf_ok(&pattern->subject) &&
+           regexec(&pattern->regex, buf_str(&pattern->subject).data, 0, NULL, 0) == 0;
 }
 
 /* ---------------------------------------------------------------- both */
@@ -277,9 +278,12 @@ enum result pattern_new(struct str text, enum pattern_kind kind, bool ignore_cas
     *out = NULL;
     if (text.len > PATTERN_MAX_BYTES)
         return err_set(err, "the pattern is longer than %d bytes", PATTERN_MAX_BYTES);
+    if (text.len > 0 && memchr(text.data, '\0', text.len))
+        return err_set(err, "the pattern holds a NUL byte");
     pattern = mem_alloc(sizeof(*pattern));
     pattern->kind = kind;
     pattern->ignore_case = ignore_case;
+    buf_init(&pattern->subject, PATTERN_MAX_SUBJECT);
     buf_init(&translated, PATTERN_MAX_BYTES * 16);
     if (kind == PATTERN_LIKE) {
         buf_add_str(&translated, text);
@@ -305,6 +309,7 @@ void pattern_free(struct pattern *pattern)
         return;
     if (pattern->compiled)
         regfree(&pattern->regex);
+    buf_fini(&pattern->subject);
     free(pattern->text);
     free(pattern);
 }

@@ -112,7 +112,7 @@ static void finds_current_values(void **state)
          "old"},
         {"or its key", {CHANGE_DELETE, KEYED, .identity = ROW(old_key)}, "id", "1"},
         {"no such column", {CHANGE_INSERT, KEYED, .record = ROW(new_row)}, "titl", NULL},
-        {"nothing at all", {CHANGE_TRUNCATE}, "id", NULL},
+        {"nothing at all", {.kind = CHANGE_TRUNCATE}, "id", NULL},
     };
 
     (void)state;

@@ -1,0 +1,305 @@
+#include "unit.h"
+
+#include "base/buf.h"
+#include "row/predicate.h"
+
+enum { BOOL = 16, INT8 = 20, TEXT = 25, TIMESTAMPTZ = 1184, NUMERIC = 1700, UUID = 2950 };
+
+static struct types *types;
+
+static int make_types(void **state)
+{
+    static const struct type list[] = {
+        {.oid = BOOL, .kind = TYPE_BOOL, .name = STR("bool")},
+        {.oid = INT8, .kind = TYPE_NUMBER, .name = STR("int8")},
+        {.oid = NUMERIC, .kind = TYPE_NUMBER, .name = STR("numeric")},
+        {.oid = TEXT, .kind = TYPE_STRING, .name = STR("text")},
+        {.oid = UUID, .kind = TYPE_STRING, .name = STR("uuid")},
+        {.oid = TIMESTAMPTZ, .kind = TYPE_TIMESTAMPTZ, .name = STR("timestamptz")},
+    };
+
+    (void)state;
+    types = types_new();
+    for
+        EACH(struct type, t, list)
+    types_add(types, t);
+    types_seal(types);
+    return 0;
+}
+
+static int drop_types(void **state)
+{
+    (void)state;
+    types_unref(types);
+    return 0;
+}
+
+static const struct column now[] = {
+    {STR("id"), UUID, VALUE_ESCAPED, STR("00112233-4455-6677-8899-aabbccddeeff")},
+    {STR("status"), TEXT, VALUE_ESCAPED, STR("failed")},
+    {STR("title"), TEXT, VALUE_ESCAPED, STR("a, \\\"b\\\" (c)\\n\\u00e9")},
+    {STR("path"), TEXT, VALUE_TEXT, STR("C:\\new")},
+    {STR("progress"), INT8, VALUE_LITERAL, STR("9007199254740993")},
+    {STR("amount"), NUMERIC, VALUE_LITERAL, STR("100.00")},
+    {STR("done"), BOOL, VALUE_LITERAL, STR("false")},
+    {STR("at"), TIMESTAMPTZ, VALUE_ESCAPED, STR("2026-01-01 12:00:00+00")},
+    {STR("nothing"), TEXT, VALUE_NULL, {0}},
+    {STR("empty"), TEXT, VALUE_ESCAPED, {"", 0}},
+    {STR("My Col"), TEXT, VALUE_ESCAPED, STR("x")},
+    {STR("strange"), 99999, VALUE_ESCAPED, STR("x")},
+};
+static const struct column before[] = {
+    {STR("id"), UUID, VALUE_ESCAPED, STR("00112233-4455-6677-8899-aabbccddeeff")},
+    {STR("status"), TEXT, VALUE_ESCAPED, STR("running")},
+    {STR("nothing"), TEXT, VALUE_NULL, {0}},
+};
+static const struct change update = {
+    .kind = CHANGE_UPDATE, .record = {now, COUNT(now)}, .identity = {before, COUNT(before)}};
+
+static void judges(void **state)
+{
+    static const struct row {
+        const char *says, *text;
+        bool matches;
+    } rows[] = {
+        {"no condition always holds", "", true},
+        {"nor does white space ask anything", "  ", true},
+        {"equal", "status=eq.failed", true},
+        {"not equal", "status=eq.done", false},
+        {"neq", "status=neq.done", true},
+        {"neq of the same", "status=neq.failed", false},
+        {"not.eq", "status=not.eq.done", true},
+        {"not.neq", "status=not.neq.done", false},
+        {"every term has to hold", "status=eq.failed,done=eq.true", false},
+        {"and then it does", "status=eq.failed,done=eq.false", true},
+        {"white space before a term", "status=eq.failed, done=eq.false", true},
+        {"a value may hold dots and equals signs", "status=eq.a.b=c", false},
+
+        {"bigints are exact beyond 2^53", "progress=eq.9007199254740992", false},
+        {"and the same", "progress=eq.9007199254740993", true},
+        {"lt", "progress=lt.9007199254740994", true},
+        {"lte of the same", "progress=lte.9007199254740993", true},
+        {"lt of the same", "progress=lt.9007199254740993", false},
+        {"gt by one", "progress=gt.9007199254740992", true},
+        {"gte of more", "progress=gte.9007199254740994", false},
+        {"numerics by value and not by text", "amount=eq.100", true},
+        {"with an exponent", "amount=eq.1e2", true},
+        {"below NaN", "amount=lt.NaN", true},
+        {"below infinity", "amount=lt.Infinity", true},
+        {"above minus infinity", "amount=gt.-Infinity", true},
+        {"a number is not below a word", "amount=lt.abc", false},
+        {"nor is it not below it", "amount=not.lt.abc", false},
+        {"nor different", "amount=neq.abc", false},
+
+        {"booleans by meaning", "done=eq.f", true},
+        {"is.false", "done=is.false", true},
+        {"is.true", "done=is.true", false},
+        {"not.is.true", "done=not.is.true", true},
+        {"is.null of a value", "done=is.null", false},
+        {"not.is.null of a value", "done=not.is.null", true},
+        {"instants in another zone", "at=eq.2026-01-01T13:00:00+01:00", true},
+        {"a date", "at=gte.2026-01-01", true},
+        {"uuids in capitals", "id=eq.00112233-4455-6677-8899-AABBCCDDEEFF", true},
+
+        {"NULL equals nothing", "nothing=eq.", false},
+        {"and is not different from anything", "nothing=neq.x", false},
+        {"nor with not", "nothing=not.eq.x", false},
+        {"nor in a list", "nothing=not.in.(x)", false},
+        {"nor like", "nothing=not.like.x", false},
+        {"it is null", "nothing=is.null", true},
+        {"it is unknown", "nothing=is.unknown", true},
+        {"it is not true", "nothing=not.is.true", true},
+        {"it is distinct from a value", "nothing=isdistinct.x", true},
+        {"and not from NULL", "nothing=isdistinct.null", false},
+        {"a value is", "status=isdistinct.null", true},
+        {"distinct from another", "status=isdistinct.done", true},
+        {"not distinct from itself", "status=not.isdistinct.failed", true},
+        {"an empty text is no NULL", "empty=is.null", false},
+        {"it equals an empty text", "empty=eq.", true},
+        {"quoted too", "empty=eq.\"\"", true},
+
+        {"a column that is not there does not match", "absent=eq.x", false},
+        {"nor with not", "absent=not.eq.x", false},
+        {"nor is it null", "absent=is.null", false},
+        {"nor not null", "absent=not.is.null", false},
+        {"nor distinct", "absent=isdistinct.x", false},
+
+        {"the old value", "old.status=eq.running", true},
+        {"a change of a value", "status=eq.failed,old.status=isdistinct.failed", true},
+        {"an old column that is not there", "old.title=is.null", false},
+
+        {"in", "status=in.(done,failed)", true},
+        {"not in", "status=not.in.(done,running)", true},
+        {"not in, but it is", "status=not.in.(done,failed)", false},
+        {"an empty list", "status=in.()", false},
+        {"everything is not in an empty list", "status=not.in.()", true},
+        {"white space in a list", "status=in.( done , failed )", true},
+        {"numbers in a list by value", "amount=in.(1,1e2)", true},
+        {"quoted values", "status=in.(\"a,b\",\"failed\")", true},
+        {"a word among numbers leaves not.in unknown", "amount=not.in.(1,abc)", false},
+        {"but in still finds its match", "amount=in.(abc,100)", true},
+
+        {"escapes of the stream are undone", "title=eq.\"a, \\\"b\\\" (c)\n\xc3\xa9\"", true},
+        {"text that is not escaped keeps its backslash", "path=eq.C:\\new", true},
+        {"like with quotes around", "title=like.\"a, %\"", true},
+        {"like with a star", "status=like.*ail*", true},
+        {"ilike", "status=ilike.FAIL%", true},
+        {"not like", "status=not.like.done%", true},
+        {"match", "status=match.^f.*d$", true},
+        {"match within a value with commas in parentheses", "status=match.(x,y|failed)", true},
+        {"imatch", "status=imatch.FAILED", true},
+        {"like works on numbers too", "amount=like.100%", true},
+
+        {"a name in quotes", "\"My Col\"=eq.x", true},
+        {"an unknown type is text", "strange=eq.x", true},
+        {"a quote inside a value keeps its comma", "title=eq.x\"a,b\"", false},
+    };
+    struct err err = {""};
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+        {
+            struct predicate *p;
+
+            if (predicate_parse(str_c(r->text), &p, &err) != OK)
+                fail_msg("%s: %s", r->says, err.message);
+            CHECK(predicate_matches(p, &update, types) == r->matches, r->says);
+            predicate_free(p);
+        }
+}
+
+static void judges_the_row_that_a_delete_took(void **state)
+{
+    struct change gone = {.kind = CHANGE_DELETE, .identity = {before, COUNT(before)}};
+    struct predicate *p;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(predicate_parse(STR("status=eq.running"), &p, &err), OK);
+    CHECK(predicate_matches(p, &gone, types), "the row as it was");
+    CHECK(!predicate_matches(p, &update, types), "after an UPDATE the new row counts");
+    CHECK(predicate_matches(p, &gone, NULL), "without types it is text");
+    predicate_free(p);
+}
+
+static void refuses(void **state)
+{
+    static const struct row {
+        const char *says, *text, *error;
+    } rows[] = {
+        {"a comma at the end", "a=eq.1,", "term 2 of the condition, \"\": it is empty"},
+        {"two commas", "a=eq.1,,b=eq.2", "term 2"},
+        {"a comma in a value that is not quoted", "title=like.a,%", "term 2"},
+        {"no equals sign", "status", "there is no ="},
+        {"no operator", "status=failed", "comes an operator"},
+        {"an unknown one", "status=equals.failed", "unknown operator \"equals\"; allowed: eq neq"},
+        {"operators in capitals", "status=EQ.failed", "unknown operator"},
+        {"not twice", "status=not.not.eq.x", "unknown operator \"not\""},
+        {"not alone", "status=not.eq", "comes an operator"},
+        {"no column", "=eq.1", "name of a column is missing"},
+        {"no column behind old", "old.=eq.1", "name of a column is missing"},
+        {"another prefix", "new.status=eq.1", "of prefixes there is only \"old.\""},
+        {"a path", "data->>x=eq.1", "put an unusual name in double quotes"},
+        {"an empty quoted name", "\"\"=eq.1", "name of a column is empty"},
+        {"a quote not closed", "a=eq.\"x", "double quote is not closed"},
+        {"in the second term", "a=eq.1,b=eq.\"x", "term 2 of the condition: a double quote"},
+        {"a parenthesis not closed", "a=in.(1,2", "parenthesis is not closed"},
+        {"in without parentheses", "a=in.1", "in takes a list in parentheses"},
+        {"is of something else", "a=is.nul", "is takes null, true, false or unknown"},
+        {"a bad expression", "a=match.[", "bracket is not closed"},
+        {"a bad pattern", "a=like.x\\", "must not end with a backslash"},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+        {
+            struct err err = {""};
+            struct predicate *p;
+
+            CHECK(predicate_parse(str_c(r->text), &p, &err) == FAILED, r->says);
+            CHECK(p == NULL, r->says);
+            if (!strstr(err.message, r->error))
+                fail_msg("%s: the message is \"%s\"", r->says, err.message);
+        }
+}
+
+/* `count` times `item`, between `head` and `tail`, with commas. */
+static enum result parse_many(const char *head, const char *item, unsigned count, const char *tail)
+{
+    struct predicate *p;
+    enum result result;
+    struct buf text;
+    struct err err;
+
+    buf_init(&text, 1024 * 1024);
+    buf_add_c(&text, head);
+    for (unsigned i = 0; i < count; i++)
+        buf_addf(&text, "%s%s", i > 0 ? "," : "", item);
+    buf_add_c(&text, tail);
+    result = predicate_parse(buf_str(&text), &p, &err);
+    predicate_free(p);
+    buf_fini(&text);
+    return result;
+}
+
+static void has_limits(void **state)
+{
+    struct predicate *p;
+    struct err err;
+
+    (void)state;
+    CHECK(parse_many("", "a=eq.1", PREDICATE_MAX_TERMS, "") == OK, "the most terms");
+    CHECK(parse_many("", "a=eq.1", PREDICATE_MAX_TERMS + 1, "") == FAILED, "one more");
+    CHECK(parse_many("a=in.(", "1", PREDICATE_MAX_IN, ")") == OK, "the longest list");
+    CHECK(parse_many("a=in.(", "1", PREDICATE_MAX_IN + 1, ")") == FAILED, "one more");
+    CHECK(parse_many("a=eq.", "xxxxxxxxxxxxxxxx", PREDICATE_MAX_BYTES / 16, "") == FAILED,
+          "too many bytes");
+    CHECK(predicate_parse(str_from("a=eq.\0", 6), &p, &err) == FAILED, "a NUL byte");
+    predicate_free(NULL);
+}
+
+static void knows_equalities(void **state)
+{
+    static const struct row {
+        const char *says, *text;
+        const char *value; /* NULL: none */
+    } rows[] = {
+        {"one equality", "user_id=eq.42", "42"},
+        {"quotes are gone", "user_id=eq.\"4,2\"", "4,2"},
+        {"two terms", "user_id=eq.42,a=eq.1", NULL},
+        {"another operator", "user_id=neq.42", NULL},
+        {"not", "user_id=not.eq.42", NULL},
+        {"the old row", "old.user_id=eq.42", NULL},
+        {"none", "", NULL},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+        {
+            struct str column, value;
+            struct predicate *p;
+            struct err err;
+
+            assert_int_equal(predicate_parse(str_c(r->text), &p, &err), OK);
+            CHECK(predicate_is_equality(p, &column, &value) == (r->value != NULL), r->says);
+            if (r->value) {
+                CHECK_STR(column, STR("user_id"), r->says);
+                CHECK_STR(value, str_c(r->value), r->says);
+            }
+            predicate_free(p);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(judges),           cmocka_unit_test(judges_the_row_that_a_delete_took),
+        cmocka_unit_test(refuses),          cmocka_unit_test(has_limits),
+        cmocka_unit_test(knows_equalities),
+    };
+
+    return cmocka_run_group_tests_name("row/predicate", tests, make_types, drop_types);
+}
