@@ -1,9 +1,9 @@
 /* How much an endpoint is given at once, learned from how it answers.
  *
- * It starts with a few requests, doubles with every round that succeeds, up to the configured
- * maximum, and is halved when there is no answer: an endpoint that is down holds one slot and not
- * all of them. When it asks for less (429, 502, 503, 504) it is also left alone for a while.
- * Source of the idea: TCP's slow start. */
+ * It starts with one request, doubles with every round that succeeds, up to the configured maximum,
+ * and is halved when there is no answer: an endpoint that is down holds one slot and not all of
+ * them. When it asks for less (429, 502, 503, 504) it is also left alone for a while. Source of the
+ * idea: TCP's slow start. */
 #ifndef PGHERALD_DISPATCH_PACE_H
 #define PGHERALD_DISPATCH_PACE_H
 
@@ -30,10 +30,11 @@ static inline bool pace_is_paused(const struct pace *pace, uint64_t now_ms)
     return now_ms < pace->paused_until_ms;
 }
 
-/* It has not answered as it should for some time: such endpoints share a part of all slots. */
+/* It has not answered as it should, several times or ever: such endpoints share half of all slots.
+ */
 static inline bool pace_is_suspect(const struct pace *pace)
 {
-    return pace->trouble >= 3;
+    return pace->trouble >= 3 || (pace->trouble > 0 && pace->latency_us == 0);
 }
 
 /* How many deliveries to hold for it, under way and waiting: what keeps it busy for about half a

@@ -460,30 +460,23 @@ static bool is_settled(const struct dispatcher *d)
            !d->claiming;
 }
 
-static void settle(struct dispatcher *d)
+/* Before recording and giving back, since it adds to both. */
+static void settle_if_drained(struct dispatcher *d)
 {
+    if (d->state != DISPATCHER_DRAINING ||
+        (endpoints_in_flight(d->endpoints) > 0 && !d->deadline_passed))
+        return;
     sender_break_off(d->sender);
     set_deadline(d, SETTLE_MS);
     set_state(d, DISPATCHER_SETTLING);
 }
 
-static void go_on_stopping(struct dispatcher *d)
+static void stop_if_settled(struct dispatcher *d)
 {
-    switch (d->state) {
-    case DISPATCHER_RUNNING:
-    case DISPATCHER_STOPPED:
-        break;
-    case DISPATCHER_DRAINING:
-        if (endpoints_in_flight(d->endpoints) == 0 || d->deadline_passed)
-            settle(d);
-        break;
-    case DISPATCHER_SETTLING:
-        if (!is_settled(d) && !d->deadline_passed)
-            break;
-        set_state(d, DISPATCHER_STOPPED);
-        close_everything(d);
-        break;
-    }
+    if (d->state != DISPATCHER_SETTLING || (!is_settled(d) && !d->deadline_passed))
+        return;
+    set_state(d, DISPATCHER_STOPPED);
+    close_everything(d);
 }
 
 void dispatcher_stop(struct dispatcher *d)
@@ -506,10 +499,11 @@ static void on_turn(uv_prepare_t *turn)
     struct dispatcher *d = turn->data;
 
     send_waiting(d);
+    settle_if_drained(d);
     record_results(d);
     release_unsent(d);
     claim_deliveries(d);
-    go_on_stopping(d);
+    stop_if_settled(d);
 }
 
 void dispatcher_wake(struct dispatcher *d)

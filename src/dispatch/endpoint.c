@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-#define FORGET_MS 10000           /* an endpoint without a fault */
+#define FORGET_MS 60000           /* an endpoint without a fault */
 #define FORGET_TROUBLED_MS 600000 /* one that is known to be in trouble */
 #define BUCKETS 1024              /* a power of two */
 #define UUID_TEXT 36

@@ -2,7 +2,6 @@
 
 #include "dispatch/schedule.h"
 
-#define START_LIMIT 4
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (60 * 1000)
 #define LONGEST_ASKED_PAUSE_MS (UINT64_C(3600) * 1000)
@@ -12,9 +11,7 @@
 
 void pace_init(struct pace *pace, unsigned max)
 {
-    if (max == 0)
-        max = 1;
-    *pace = (struct pace){.max = max, .limit = max < START_LIMIT ? max : START_LIMIT};
+    *pace = (struct pace){.max = max ? max : 1, .limit = 1};
 }
 
 static void shrink(struct pace *pace)

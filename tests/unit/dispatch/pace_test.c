@@ -13,14 +13,12 @@ static void starts_small_and_grows_with_success(void **state)
 
     (void)state;
     pace_init(&pace, 16);
-    assert_int_equal(pace.limit, 4);
-    assert_int_equal(pace_hold(&pace, 0), 4); /* nothing is known: nothing waits */
+    assert_int_equal(pace.limit, 1);
+    assert_int_equal(pace_hold(&pace, 0), 1); /* nothing is known: nothing waits */
     for (int i = 0; i < 100; i++)
         pace_learn(&pace, 0, 200, 0, 10);
     assert_int_equal(pace.limit, 16);
     assert_true(pace_hold(&pace, 0) > 400); /* 16 at once, 10 ms each: 800 in half a second */
-    pace_init(&pace, 2);
-    assert_int_equal(pace.limit, 2);
     pace_init(&pace, 0);
     assert_int_equal(pace.limit, 1);
 }
@@ -46,7 +44,7 @@ static void leaves_one_slot_to_a_dead_one(void **state)
 
     (void)state;
     pace_init(&pace, 16);
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 15; i++)
         pace_learn(&pace, 0, 200, 0, 1);
     assert_int_equal(pace.limit, 16);
     assert_false(pace_is_suspect(&pace));
@@ -62,13 +60,31 @@ static void leaves_one_slot_to_a_dead_one(void **state)
     assert_int_equal(pace.limit, 2);
 }
 
+static void suspects_who_never_answered_at_once(void **state)
+{
+    struct pace pace;
+
+    (void)state;
+    pace_init(&pace, 16);
+    assert_false(pace_is_suspect(&pace));
+    pace_learn(&pace, 0, 0, 0, 0);
+    assert_true(pace_is_suspect(&pace));
+    pace_learn(&pace, 0, 404, 0, 1); /* an answer, if a poor one */
+    assert_false(pace_is_suspect(&pace));
+    pace_learn(&pace, 0, 0, 0, 0);
+    pace_learn(&pace, 0, 0, 0, 0);
+    assert_false(pace_is_suspect(&pace));
+    pace_learn(&pace, 0, 0, 0, 0);
+    assert_true(pace_is_suspect(&pace));
+}
+
 static void leaves_alone_who_asks_for_it(void **state)
 {
     struct pace pace;
 
     (void)state;
     pace_init(&pace, 16);
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 15; i++)
         pace_learn(&pace, 0, 200, 0, 1);
     pace_learn(&pace, 1000, 429, 0, 1);
     assert_int_equal(pace.limit, 8);
@@ -111,6 +127,7 @@ int main(void)
         cmocka_unit_test(starts_small_and_grows_with_success),
         cmocka_unit_test(keeps_little_waiting_for_a_slow_one),
         cmocka_unit_test(leaves_one_slot_to_a_dead_one),
+        cmocka_unit_test(suspects_who_never_answered_at_once),
         cmocka_unit_test(leaves_alone_who_asks_for_it),
         cmocka_unit_test(bounds_the_pause),
     };
