@@ -1,6 +1,6 @@
-/* wal2json, format-version 2: one JSON object a message, `action` first. No tree is built: names and
- * values are views into the message, and only a name with an escape in it is copied.
- * Source: pg_decode_write_tuple() and its callers in wal2json.c, version 2.5. */
+/* wal2json, format-version 2: one JSON object a message, `action` first. No tree is built: names
+ * and values are views into the message, and only a name with an escape in it is copied. Source:
+ * pg_decode_write_tuple() and its callers in wal2json.c, version 2.5. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +13,16 @@
 #define MAX_COLUMNS 1664 /* of a table: MaxTupleAttributeNumber */
 #define MAX_KEY 32       /* of an index: INDEX_MAX_KEYS */
 #define MAX_SKIP_DEPTH 64
+#define MAX_TIME_TEXT 40
 
 struct decoder {
     struct column record[MAX_COLUMNS];
     struct column identity[MAX_COLUMNS];
     struct str key[MAX_KEY];
-    struct buf scratch; /* unescaped names; never moves while a message is being read */
+    struct buf scratch;            /* unescaped names; never moves while a message is being read */
+    char time_text[MAX_TIME_TEXT]; /* read last: it is the same in a whole transaction */
+    size_t time_len;
+    int64_t time;
 };
 
 /* A cursor over the message. The first failure is kept; everything after it does nothing. */
@@ -137,7 +141,7 @@ static enum result skip_value(struct cursor *c)
     unsigned depth = 0;
 
     do {
-        if (c->p >= c->end)
+        if (c->p >= c->end || (depth == 0 && strchr("]},:", *c->p)))
             return fail(c, "a value");
         if (*c->p == '"') {
             if (read_raw(c, &ignored) != OK)
@@ -216,6 +220,8 @@ static enum result read_column(struct cursor *c, struct column *column)
         } else if (str_eq(key, STR("typeoid"))) {
             if (read_u64(c, &oid) != OK)
                 return FAILED;
+            if (oid > UINT32_MAX)
+                return fail(c, "an oid before this");
             column->type = (uint32_t)oid;
         } else if (str_eq(key, STR("value"))) {
             has_value = true;
@@ -266,8 +272,7 @@ static enum result read_key_columns(struct cursor *c, struct change *change)
                 return FAILED;
             if (!more)
                 break;
-            if (str_eq(key, STR("name")) ? read_name(c, &names[count]) != OK
-                                         : skip_value(c) != OK)
+            if (str_eq(key, STR("name")) ? read_name(c, &names[count]) != OK : skip_value(c) != OK)
                 return FAILED;
         }
         count++;
@@ -277,15 +282,29 @@ static enum result read_key_columns(struct cursor *c, struct change *change)
     return OK;
 }
 
+/* The LSN of a row is where it stands in the WAL: it is not unique, and not its commit's. */
+static enum result read_commit_lsn(struct cursor *c, struct change *change)
+{
+    if (change->kind != CHANGE_BEGIN && change->kind != CHANGE_COMMIT)
+        return skip_value(c);
+    return read_lsn(c, &change->commit_lsn);
+}
+
 static enum result read_timestamp(struct cursor *c, struct change *change)
 {
+    struct decoder *decoder = c->decoder;
     struct str text;
 
-    if (change->kind != CHANGE_BEGIN && change->kind != CHANGE_COMMIT)
-        return skip_value(c); /* the same as in BEGIN */
     if (read_raw(c, &text) != OK)
         return FAILED;
-    return clock_parse(text, &change->commit_time) ? OK : fail(c, "a timestamp before this");
+    if (text.len == 0 || !str_eq(text, str_from(decoder->time_text, decoder->time_len))) {
+        if (text.len > MAX_TIME_TEXT || !clock_parse(text, &decoder->time))
+            return fail(c, "a timestamp before this");
+        memcpy(decoder->time_text, text.data, text.len);
+        decoder->time_len = text.len;
+    }
+    change->commit_time = decoder->time;
+    return OK;
 }
 
 static enum result read_field(struct cursor *c, struct str key, struct change *change)
@@ -305,7 +324,7 @@ static enum result read_field(struct cursor *c, struct str key, struct change *c
     if (str_eq(key, STR("timestamp")))
         return read_timestamp(c, change);
     if (str_eq(key, STR("lsn")))
-        return read_lsn(c, &change->commit_lsn);
+        return read_commit_lsn(c, change);
     if (str_eq(key, STR("nextlsn")))
         return read_lsn(c, &change->end_lsn);
     if (str_eq(key, STR("prefix")))
@@ -351,6 +370,8 @@ enum result decoder_read(struct decoder *decoder, struct str message, struct cha
 
     buf_clear(&decoder->scratch);
     *out = (struct change){0};
+    if (message.len > 0 && memchr(message.data, '\0', message.len)) /* as no text of PostgreSQL */
+        return err_set(err, "wal2json message of %zu bytes: there is a NUL in it", message.len);
     if (!take_word(&c, STR("{\"action\":\"")) || c.p >= c.end || !kind_of(*c.p, &out->kind))
         return fail(&c, "{\"action\": one of B C I U D T M}");
     c.p++;

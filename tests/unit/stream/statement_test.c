@@ -1,0 +1,63 @@
+#include "fixture.h"
+
+#include "stream/stream.h"
+
+#define HEAD(slot)                                                                                 \
+    "START_REPLICATION SLOT \"" slot "\" LOGICAL 0/0 (\"format-version\" '2', "                    \
+    "\"include-xids\" 'true', \"include-timestamp\" 'true', \"include-lsn\" 'true', "              \
+    "\"include-types\" 'false', \"include-type-oids\" 'true', \"include-pk\" 'true', "             \
+    "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald', "                            \
+    "\"filter-tables\" 'public.audit_logs,public.webhook_deliveries,public.webhook_attempts', "    \
+    "\"add-tables\" 'pgherald.store_marks,pgherald.audit_policies"
+
+static const struct {
+    const char *says;
+    const char *slot;
+    const char *schemas[3];
+    const char *statement;
+} rows[] = {
+    {"the default: public, and what the pipeline needs of its own",
+     "pgherald",
+     {"public"},
+     HEAD("pgherald") ",public.*')"},
+    {"several schemas, another slot", "s_2", {"public", "app"}, HEAD("s_2") ",public.*,app.*')"},
+    {"no schema at all", "s", {NULL}, HEAD("s") "')"},
+    {"upper case stays: wal2json compares exactly", "s", {"App"}, HEAD("s") ",App.*')"},
+    {"a quote is doubled for the server", "s", {"o'brien"}, HEAD("s") ",o''brien.*')"},
+    {"comma, dot and space have a backslash for wal2json",
+     "s",
+     {"a,b.c d"},
+     HEAD("s") ",a\\,b\\.c\\ d.*')"},
+    {"a backslash likewise", "s", {"a\\b"}, HEAD("s") ",a\\\\b.*')"},
+    {"a star means itself", "s", {"*"}, HEAD("s") ",\\*.*')"},
+};
+
+static void test_statement(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char *schemas[3];
+        struct config config = {.slot_name = (char *)(uintptr_t)rows[i].slot,
+                                .schemas = {schemas, 0}};
+        struct buf out;
+
+        while (config.schemas.count < 3 && rows[i].schemas[config.schemas.count]) {
+            schemas[config.schemas.count] =
+                (char *)(uintptr_t)rows[i].schemas[config.schemas.count];
+            config.schemas.count++;
+        }
+        buf_init(&out, 65536);
+        stream_start_statement(&out, &config);
+        check_text(rows[i].says, buf_str(&out), rows[i].statement);
+        buf_fini(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_statement),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
