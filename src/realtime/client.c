@@ -146,7 +146,7 @@ static void receive_frame(struct client *client, const struct phoenix_frame *fra
 static void count_malformed(struct client *client, const char *why)
 {
     stat_add(&client->core->stats->frames_malformed_total, 1);
-    log_info("realtime", "dropped a malformed frame", log_s("error", why));
+    log_debug("realtime", "dropped a malformed frame", log_s("error", why));
 }
 
 void client_receive(struct client *client, struct str text, uint64_t now_ms)

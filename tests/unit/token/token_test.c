@@ -1,11 +1,7 @@
-#include <cmocka.h>
+#include "unit.h"
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/encode.h"
 #include "token/token.h"
