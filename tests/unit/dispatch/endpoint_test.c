@@ -84,13 +84,16 @@ static void takes_turns(void **state)
         add(all, A, 0);
     add(all, B, 0);
     add(all, B, 0);
-    assert_int_equal(endpoints_held(all), 7);
     sent[0] = next(all, A, 0);
     sent[1] = next(all, B, 0);
     sent[2] = next(all, A, 0);
     sent[3] = next(all, B, 0);
+    add(all, C, 0);
+    assert_int_equal(endpoints_held(all), 8);
     next(all, NULL, 0); /* all slots are taken */
     assert_int_equal(endpoints_in_flight(all), 4);
+    end(all, sent[1], 0, 200);
+    sent[1] = next(all, C, 0);
     end(all, sent[1], 0, 200);
     next(all, NULL, 0); /* a slot is free, but A has all that is its */
     end(all, sent[0], 0, 200);
