@@ -125,6 +125,40 @@ cross join lateral pg_temp.actual(w.role, w.sub, e.relation::regclass) as a;
 
 select is(found, expected, format('%s on %s: %s', actor, relation, expected)) from actual order by relation, actor;
 
+-- An UPDATE or DELETE that reads no column is not held to the policies for SELECT, and so
+-- could reach rows that its caller does not see.
+create function pg_temp.blind(role text, sub uuid, relation regclass) returns setof text
+language plpgsql as $$
+declare
+  row_text jsonb;
+  visible int;
+  columns text[];
+  statement text;
+  result text;
+begin
+  execute format('select to_jsonb(t) from %s t %s limit 1', relation,
+    case relation::text when 'users' then format('where id = %L', tap.ann()) else '' end) into row_text;
+  select array_agg(quote_ident(attname) order by attnum) into columns
+  from pg_attribute where attrelid = relation and attnum > 0 and not attisdropped and attgenerated = '';
+  visible := coalesce(nullif(tap.attempt(role, sub, format('select from %s', relation)), '42501')::int, 0);
+  foreach statement in array array(
+      select format('update %1$s set %2$s = (jsonb_populate_record(null::%1$s, %3$L)).%2$s', relation, c, row_text) from unnest(columns) as c
+    ) || format('delete from %s', relation)
+  loop
+    result := tap.attempt(role, sub, statement);
+    if result <> '42501' and (result !~ '^[0-4]$' or result::int > visible) then
+      return next format('%s of %s visible rows: %s', result, visible, statement);
+    end if;
+  end loop;
+end
+$$;
+select is_empty(
+  format('select pg_temp.blind(%L, %L, %L)', w.role, w.sub, e.relation),
+  format('%s on %s: no row changes unseen', w.actor, e.relation))
+from (select distinct relation from expected) as e
+cross join (values ('anon', 'anon', null::uuid), ('participant', 'authenticated', tap.bob()), ('other user', 'authenticated', tap.cy())) as w (actor, role, sub)
+order by e.relation, w.actor;
+
 -- The columns behind the small letters.
 select is(
   (select array_agg(c order by c) from jsonb_array_elements_text(a.reached -> l.letter) as c),
