@@ -1,0 +1,72 @@
+// A client that speaks the protocol by hand, for what supabase-js never does.
+import WebSocket from "ws";
+
+export class Phoenix {
+  static async connect(env, token, { vsn = "2.0.0", path = "/realtime/v1/websocket", header = false } = {}) {
+    const phoenix = new Phoenix();
+    phoenix.vsn = vsn;
+    phoenix.frames = [];
+    phoenix.ref = 0;
+    phoenix.socket = new WebSocket(
+      `ws://127.0.0.1:${env.port}${path}?vsn=${vsn}${header ? "" : `&apikey=${token}`}`,
+      header ? { headers: { "x-api-key": token } } : {},
+    );
+    phoenix.socket.on("message", (data) => phoenix.frames.push(phoenix.read(data.toString())));
+    phoenix.closed = new Promise((done) => phoenix.socket.once("close", (code) => done(code)));
+    await new Promise((done, fail) => {
+      phoenix.socket.once("open", done);
+      phoenix.socket.once("error", fail);
+    });
+    return phoenix;
+  }
+
+  read(text) {
+    const frame = JSON.parse(text);
+    if (this.vsn === "1.0.0") return frame;
+    const [join_ref, ref, topic, event, payload] = frame;
+    return { join_ref, ref, topic, event, payload };
+  }
+
+  push(topic, event, payload, { join_ref = null } = {}) {
+    const ref = String(++this.ref);
+    const message =
+      this.vsn === "1.0.0"
+        ? { topic, event, payload, ref, join_ref: join_ref ?? ref }
+        : [event === "phx_join" ? ref : join_ref, ref, topic, event, payload];
+    this.socket.send(JSON.stringify(message));
+    return ref;
+  }
+
+  // The first frame that fits, waiting for it if need be.
+  async frame(fits, what, ms = 5000) {
+    const deadline = Date.now() + ms;
+    for (;;) {
+      const at = this.frames.findIndex(fits);
+      if (at >= 0) return this.frames.splice(at, 1)[0];
+      if (Date.now() > deadline) throw new Error(`no frame within ${ms} ms: ${what}; have ${JSON.stringify(this.frames)}`);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  }
+
+  reply(ref) {
+    return this.frame((frame) => frame.event === "phx_reply" && frame.ref === ref, `the reply to ${ref}`);
+  }
+
+  change(ms) {
+    return this.frame((frame) => frame.event === "postgres_changes", "a change", ms);
+  }
+
+  async join(topic, bindings, extra = {}) {
+    const ref = this.push(topic, "phx_join", { config: { postgres_changes: bindings }, ...extra });
+    const reply = await this.reply(ref);
+    if (reply.payload.status === "ok" && bindings.length) {
+      await this.frame((frame) => frame.event === "system" && frame.topic === topic, "the system message");
+    }
+    return { ref, reply };
+  }
+
+  close() {
+    this.socket.close();
+    return this.closed;
+  }
+}
