@@ -5,7 +5,7 @@
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
 
 PKGS := libpq jansson libcurl libwebsockets libuv openssl librhonabwy
-BUILD ?= build
+BUILD ?= build$(if $(SAN),/san)
 CC ?= cc
 prefix ?= /usr/local
 WERROR ?=
