@@ -96,18 +96,19 @@ begin
         using errcode = 'data_exception';
     end if;
     return query
-      select m.id, m.user_id, m.title, m.content, m.memory_type, m.metadata, m.created_at, s.similarity
+      select m.id, m.user_id, m.title, m.content, m.memory_type, m.metadata, m.created_at,
+        least(1, greatest(-1, s.cosine))  -- rounding may have gone a hair beyond
       from public.memories m
       cross join lateral (
         -- no neighbour of a zero vector, instead of a division by zero
-        select sum(a::double precision * q) / nullif(sqrt(sum(a::double precision * a)) * query_norm, 0) as similarity
+        select sum(a::double precision * q) / nullif(sqrt(sum(a::double precision * a)) * query_norm, 0) as cosine
         from unnest(m.embedding, query_embedding) as pair (a, q)
       ) as s
       where m.embedding is not null
         and not m.is_archived
         and (filter_user_id is null or m.user_id = filter_user_id)
-        and s.similarity >= match_threshold
-      order by s.similarity desc
+        and s.cosine >= match_threshold
+      order by s.cosine desc
       limit least(match_count, 1000);
   end
   $body$;

@@ -18,6 +18,7 @@ begin
       (tap.ann(), ''at 0'', pg_temp.at(0), false), (tap.ann(), ''at 10'', pg_temp.at(10), false), (tap.ann(), ''at 45'', pg_temp.at(45), false),
       (tap.ann(), ''at 90'', pg_temp.at(90), false), (tap.ann(), ''at 180'', pg_temp.at(180), false),
       (tap.ann(), ''thrice as long, at 20'', (select array_agg(x * 3 order by n) from unnest(pg_temp.at(20)) with ordinality as t (x, n))::real[], false),
+      (tap.cy(), ''cy''''s'', array_fill(0.5::real, array[1536]), false),
       (tap.ann(), ''archived'', pg_temp.at(0), true),
       (tap.ann(), ''zero'', array_fill(0::real, array[1536]), false),
       (tap.ann(), ''none'', null, false),
@@ -41,6 +42,7 @@ select is(pg_temp.found('authenticated', tap.bob(), 'pg_temp.at(0)'), 'bob at 1'
 select is(pg_temp.found('authenticated', tap.bob(), format('pg_temp.at(0), 0.7, 10, %L', tap.ann())), null, 'whatever the filter says');
 select is(pg_temp.found('service_role', null, 'pg_temp.at(0), 0.98'), 'at 0, bob at 1, at 10', 'the service searches all');
 select is(pg_temp.found('service_role', null, format('pg_temp.at(0), 0.98, 10, %L', tap.bob())), 'bob at 1', 'or one user''s');
+select ok((select similarity <= 1 and similarity > 0.999999 from public.match_memories(array_fill(0.1::real, array[1536]))), 'rounding does not go beyond 1');
 select is(pg_temp.found('service_role', null, 'null'), null, 'nothing is near nothing');
 select is(pg_temp.found('service_role', null, 'array_fill(0::real, array[1536]), -1'), null, 'or near a zero vector');
 select throws_like($$ select * from public.match_memories(array[1, 2, 3]::real[]) $$, '%different vector dimensions 1536 and 3%', 'another length is an error');

@@ -89,13 +89,13 @@ create publication foreign_one for table shop.later;
 select throws_like($$ select pgherald.refresh_publication('foreign_one', array['shop']) $$, '%was not made by pgherald and is left as it is', 'somebody else''s publication is left alone');
 select is((select count(*) from pg_publication_tables where pubname = 'foreign_one'), 1::bigint, 'as it was');
 
-create role sqlh_owner nologin;
-alter table shop.later owner to sqlh_owner;
-grant usage on schema pgherald, shop to sqlh_owner;
-grant execute on function pgherald.publishable_tables(text[]) to sqlh_owner;
-select is(tap.call('sqlh_owner', null, $$ select string_agg(relation::text, ',') from pgherald.publishable_tables(array['shop']) where reason is null $$),
+create role pgherald_test_owner nologin;
+alter table shop.later owner to pgherald_test_owner;
+grant usage on schema pgherald, shop to pgherald_test_owner;
+grant execute on function pgherald.publishable_tables(text[]) to pgherald_test_owner;
+select is(tap.call('pgherald_test_owner', null, $$ select string_agg(relation::text, ',') from pgherald.publishable_tables(array['shop']) where reason is null $$),
   'shop.later', 'one can only publish one''s own tables');
-select matches(tap.call('sqlh_owner', null, $$ select reason from pgherald.publishable_tables(array['shop']) where relation = 'shop.full_identity'::regclass $$),
+select matches(tap.call('pgherald_test_owner', null, $$ select reason from pgherald.publishable_tables(array['shop']) where relation = 'shop.full_identity'::regclass $$),
   '^owned by .*: only the owner can publish it$', 'and is told whose the others are');
 
 select * from finish();

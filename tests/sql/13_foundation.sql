@@ -24,18 +24,18 @@ exception when others then
 end
 $$;
 
-create role sqlh_weak nologin;
-select is((pg_temp.error_of('sqlh_weak', :'foundation'))[1:2], array['42501', 'sqlh_weak is not a member of role anon'], 'not a member, and may not become one');
-select matches((pg_temp.error_of('sqlh_weak', :'foundation'))[3], 'grant anon, authenticated, service_role to sqlh_weak', 'is told the remedy');
+create role pgherald_test_weak nologin;
+select is((pg_temp.error_of('pgherald_test_weak', :'foundation'))[1:2], array['42501', 'pgherald_test_weak is not a member of role anon'], 'not a member, and may not become one');
+select matches((pg_temp.error_of('pgherald_test_weak', :'foundation'))[3], 'grant anon, authenticated, service_role to pgherald_test_weak', 'is told the remedy');
 
-alter role anon rename to sqlh_was_anon;
-alter role authenticated rename to sqlh_was_authenticated;
-alter role service_role rename to sqlh_was_service;
-select is((pg_temp.error_of('sqlh_weak', :'foundation'))[1:2], array['42501', 'role anon is missing and sqlh_weak may not create it'], 'missing, and may not be made');
-select matches((pg_temp.error_of('sqlh_weak', :'foundation'))[3], 'create role service_role nologin noinherit bypassrls;.*to sqlh_weak', 'is told the remedy');
+alter role anon rename to pgherald_test_was_anon;
+alter role authenticated rename to pgherald_test_was_authenticated;
+alter role service_role rename to pgherald_test_was_service;
+select is((pg_temp.error_of('pgherald_test_weak', :'foundation'))[1:2], array['42501', 'role anon is missing and pgherald_test_weak may not create it'], 'missing, and may not be made');
+select matches((pg_temp.error_of('pgherald_test_weak', :'foundation'))[3], 'create role service_role nologin noinherit bypassrls;.*to pgherald_test_weak', 'is told the remedy');
 select hasnt_role('anon', 'and nothing was made');
-alter role sqlh_weak createrole;
-select is((pg_temp.error_of('sqlh_weak', :'foundation'))[1:2], array['42501', 'role service_role is missing and sqlh_weak may not create it'], 'one that passes row level security takes a superuser');
+alter role pgherald_test_weak createrole;
+select is((pg_temp.error_of('pgherald_test_weak', :'foundation'))[1:2], array['42501', 'role service_role is missing and pgherald_test_weak may not create it'], 'one that passes row level security takes a superuser');
 select hasnt_role('anon', 'and again nothing was made');
 
 select lives_ok(:'foundation', 'a superuser makes them');
