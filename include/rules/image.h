@@ -18,6 +18,11 @@ bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
                            const struct change *change,
                            void (*each)(void *arg, struct str name), void *arg);
 
+/* Whether an UPDATE changed columns that the audit policy ignores, and no other: it is not worth an
+ * entry. false if the old row is not known in full. */
+bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table,
+                                const struct change *change);
+
 /* Appends the primary key's value: as text, or as a JSON array if it has several columns. false if
  * the table has no primary key, or the stream does not carry it. */
 bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change);

@@ -91,6 +91,22 @@ static void render_rule(struct buf *out, const struct ruleset *rules, struct col
     buf_add_char(out, '}');
 }
 
+/* Notes that the rule of this key is now `row`, or gone if that is empty. Rules are called by the
+ * plain text of their key, as the database calls them. */
+static enum result note_rule(struct transaction *txn, enum rule_kind kind, const struct column *key,
+                             struct str row, struct batch *batch, struct err *err)
+{
+    struct buf id;
+    enum result result;
+
+    buf_init(&id, MAX_SCRATCH);
+    value_add_text(&id, key);
+    transaction_add_rule_change(txn, kind, buf_str(&id), row);
+    result = batch_add_rule(batch, kind, buf_str(&id), row, err);
+    buf_fini(&id);
+    return result;
+}
+
 /* Rule tables have REPLICA IDENTITY FULL, so the new row is whole: TOASTed values that did not
  * change are in the identity. */
 static enum result add_rule_row(struct deriver *deriver, struct transaction *txn,
@@ -110,15 +126,14 @@ static enum result add_rule_row(struct deriver *deriver, struct transaction *txn
     render_rule(&deriver->scratch, deriver->rules, (struct columns){whole, count});
     if (!key || !buf_ok(&deriver->scratch))
         return err_set(err, "a %s without its key", rule_kind_name(kind));
-    transaction_add_rule_change(txn, kind, key->value, buf_str(&deriver->scratch));
-    return batch_add_rule(batch, kind, key->value, buf_str(&deriver->scratch), err);
+    return note_rule(txn, kind, key, buf_str(&deriver->scratch), batch, err);
 }
 
-static enum result remove_rule(struct transaction *txn, enum rule_kind kind, struct str id,
-                               struct batch *batch, struct err *err)
+static enum result remove_all_rules(struct transaction *txn, enum rule_kind kind,
+                                    struct batch *batch, struct err *err)
 {
-    transaction_add_rule_change(txn, kind, id, STR(""));
-    return batch_add_rule(batch, kind, id, STR(""), err);
+    transaction_add_rule_change(txn, kind, STR(""), STR(""));
+    return batch_add_rule(batch, kind, STR(""), STR(""), err);
 }
 
 static enum result add_rule_change(struct deriver *deriver, struct transaction *txn,
@@ -129,9 +144,9 @@ static enum result add_rule_change(struct deriver *deriver, struct transaction *
     const struct column *new = columns_find(change->record, rule_kind_key(kind));
 
     if (change->kind == CHANGE_TRUNCATE)
-        return remove_rule(txn, kind, STR(""), batch, err);
+        return remove_all_rules(txn, kind, batch, err);
     if (old && (!new || !value_same(old, new)) &&
-        remove_rule(txn, kind, old->value, batch, err) != OK)
+        note_rule(txn, kind, old, STR(""), batch, err) != OK)
         return FAILED;
     if (change->kind == CHANGE_DELETE)
         return OK;
@@ -144,7 +159,7 @@ enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn
 {
     enum rule_kind kind;
 
-    if (table->audited && !txn->own &&
+    if (table->audited && !txn->own && !image_changed_ignored_only(deriver->rules, table, change) &&
         batch_add_audit(batch, deriver->rules, table, change, &txn->position, err) != OK)
         return FAILED;
     if (table->webhook_count[rule_operation(change->kind)] > 0 &&

@@ -73,8 +73,8 @@ static const struct column *old_value(const struct change *change, size_t index)
 }
 
 bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
-                           const struct change *change,
-                           void (*each)(void *arg, struct str name), void *arg)
+                           const struct change *change, void (*each)(void *arg, struct str name),
+                           void *arg)
 {
     if (change->kind != CHANGE_UPDATE || !change_has_full_identity(change))
         return false;
@@ -88,6 +88,27 @@ bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
             each(arg, column->name);
     }
     return true;
+}
+
+bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table,
+                                const struct change *change)
+{
+    bool any = false;
+
+    if (!table->policy || table->policy->ignore.count == 0 || change->kind != CHANGE_UPDATE ||
+        !change_has_full_identity(change))
+        return false;
+    for (size_t i = 0; i < change->record.count; i++) {
+        const struct column *column = &change->record.items[i];
+        const struct column *old = old_value(change, i);
+
+        if (old && value_same(old, column))
+            continue;
+        if (table_rules_column(rules, table, i, column)->care != COLUMN_IGNORE)
+            return false;
+        any = true;
+    }
+    return any;
 }
 
 bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change)

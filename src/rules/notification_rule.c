@@ -7,6 +7,7 @@
 
 #define MAX_TITLE_BYTES 4096
 #define MAX_TEXT_BYTES 65536
+#define MAX_RENDER_BYTES ((size_t)1 << 30) /* before it is cut: a value may be as long as that */
 
 /* `memories` means public.memories. */
 static char *full_name(struct str table_name)
@@ -120,8 +121,8 @@ void notification_rule_free(struct notification_rule *rule)
 bool notification_rule_wants(const struct notification_rule *rule, struct str resource,
                              enum change_kind kind)
 {
-    return rule->is_active && str_eq(str_c(rule->resource), resource) &&
-           kind != CHANGE_TRUNCATE && rule_list_has(&rule->events, change_verb(kind));
+    return rule->is_active && str_eq(str_c(rule->resource), resource) && kind != CHANGE_TRUNCATE &&
+           rule_list_has(&rule->events, change_verb(kind));
 }
 
 bool notification_rule_recipient(const struct notification_rule *rule, const struct change *change,
@@ -148,7 +149,7 @@ static void add_rendered(struct buf *out, const char *key, const struct template
         buf_add_c(out, "null");
         return;
     }
-    buf_init(&text, MAX_TEXT_BYTES * 16);
+    buf_init(&text, MAX_RENDER_BYTES);
     template_render(&text, template, change);
     if (text.len > max) { /* cut between characters of UTF-8 */
         while (max > 0 && ((unsigned char)text.data[max] & 0xc0) == 0x80)

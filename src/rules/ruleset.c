@@ -202,12 +202,13 @@ static void find_policy(const struct ruleset *rules, struct table_rules *table)
 static void find_webhooks(const struct ruleset *rules, struct table_rules *table, unsigned op)
 {
     const struct rule_store *all = &rules->kinds[RULE_WEBHOOK];
+    bool is_public = str_eq(table->schema, STR("public"));
 
     table->webhooks[op] = mem_array(all->count, sizeof(*table->webhooks[op]));
     for (size_t i = 0; i < all->count; i++) {
         const struct webhook_rule *rule = all->items[i].webhook;
 
-        if (rule->is_active && webhook_rule_wants(rule, table->events[op]))
+        if (rule->is_active && webhook_rule_wants(rule, table->events[op], is_public))
             table->webhooks[op][table->webhook_count[op]++] = rule;
     }
 }

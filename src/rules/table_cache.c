@@ -79,7 +79,7 @@ void table_cache_free(struct table_cache *cache)
 static struct str joined(struct str a, struct str b, struct str c)
 {
     struct buf out;
-    struct str name;
+    struct str name = {0};
 
     buf_init(&out, MAX_NAME_BYTES);
     if (a.len) {

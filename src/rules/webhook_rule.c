@@ -37,14 +37,17 @@ void webhook_rule_free(struct webhook_rule *rule)
     free(rule);
 }
 
-bool webhook_rule_wants(const struct webhook_rule *rule, struct str event)
+/* An event of public may be called `memories.insert` and `public.memories.insert`; with `public.*`
+ * nothing of another schema is meant. */
+bool webhook_rule_wants(const struct webhook_rule *rule, struct str event, bool is_public)
 {
     for (size_t i = 0; i < rule->events.count; i++) {
         struct str pattern = str_c(rule->events.items[i]);
 
-        if (str_starts(pattern, STR("public.")))
-            pattern = str_from(pattern.data + 7, pattern.len - 7);
         if (str_glob(pattern, event))
+            return true;
+        if (is_public && str_starts(pattern, STR("public.")) &&
+            str_glob(str_from(pattern.data + 7, pattern.len - 7), event))
             return true;
     }
     return false;

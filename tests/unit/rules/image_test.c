@@ -1,0 +1,298 @@
+#include "fixture.h"
+
+#include "rules/image.h"
+
+static struct decoder *decoder;
+static struct ruleset *rules;
+static struct stats stats;
+
+static int set_up(void **state)
+{
+    struct types *types = fixture_types();
+
+    (void)state;
+    decoder = decoder_new_wal2json();
+    rules = ruleset_new(fixture_config(), &stats);
+    ruleset_set_types(rules, types);
+    types_unref(types);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ruleset_free(rules);
+    decoder_free(decoder);
+    return 0;
+}
+
+#define TABLE(action) "{\"action\":\"" action "\",\"schema\":\"public\",\"table\":\"notes\","
+#define PK "\"pk\":[{\"name\":\"id\",\"typeoid\":20}]}"
+#define ID "{\"name\":\"id\",\"typeoid\":20,\"value\":7}"
+#define TITLE(text) "{\"name\":\"title\",\"typeoid\":25,\"value\":\"" text "\"}"
+#define TOKEN(text) "{\"name\":\"token\",\"typeoid\":25,\"value\":" text "}"
+#define SEEN(text) "{\"name\":\"seen_at\",\"typeoid\":1184,\"value\":\"" text "\"}"
+#define BODY "{\"name\":\"body\",\"typeoid\":25,\"value\":\"long\"}"
+#define WAS "2026-11-23 03:48:41+00"
+#define IS "2026-11-24 03:48:41+00"
+
+#define INSERT                                                                                     \
+    TABLE("I")                                                                                     \
+    "\"columns\":[" ID "," TITLE("a \\\"b\\\"") "," TOKEN("\"secret\"") "," SEEN(WAS) "]," PK
+#define UPDATE_FULL                                                                                \
+    TABLE("U")                                                                                     \
+    "\"columns\":[" ID "," TITLE("new") "," TOKEN("\"s2\"") "," SEEN(                              \
+        IS) "],"                                                                                   \
+            "\"identity\":[" ID "," TITLE("old") "," TOKEN("\"s1\"") "," SEEN(WAS) "," BODY        \
+                                                                                   "]," PK
+#define UPDATE_KEY TABLE("U") "\"columns\":[" ID "," TITLE("new") "],\"identity\":[" ID "]," PK
+#define UPDATE_BARE TABLE("U") "\"columns\":[" ID "," TITLE("new") "]," PK
+#define UPDATE_SEEN                                                                                \
+    TABLE("U")                                                                                     \
+    "\"columns\":[" ID "," TITLE("a") "," SEEN(IS) "],"                                            \
+                                                   "\"identity\":[" ID                             \
+                                                   "," TITLE("a") "," SEEN(WAS) "]," PK
+#define UPDATE_NOTHING                                                                             \
+    TABLE("U") "\"columns\":[" ID "," TITLE("a") "],\"identity\":[" ID "," TITLE("a") "]," PK
+#define UPDATE_NULLS                                                                               \
+    TABLE("U")                                                                                     \
+    "\"columns\":[" ID                                                                             \
+    "," TOKEN("null") "," BODY "],"                                                                \
+                      "\"identity\":[" ID                                                          \
+                      "," TOKEN("\"x\"") ",{\"name\":\"body\",\"typeoid\":25,\"value\":null}]," PK
+#define DELETE_KEY TABLE("D") "\"identity\":[" ID "]," PK
+#define DELETE_FULL TABLE("D") "\"identity\":[" ID "," TITLE("old") "," TOKEN("null") "]," PK
+#define TRUNCATE TABLE("T") PK
+
+/* The policy of `notes`: seen_at is left out. */
+#define POLICY "{\"table_name\":\"public.notes\",\"redact\":[\"tit*\"],\"ignore\":[\"seen_at\"]}"
+
+static void use_policy(const char *json)
+{
+    struct err err = {0};
+
+    ruleset_clear(rules, RULE_AUDIT_POLICY);
+    if (json && ruleset_put(rules, RULE_AUDIT_POLICY, STR("public.notes"), str_c(json), &err) != OK)
+        fail_msg("%s", err.message);
+}
+
+static const struct {
+    const char *says;
+    const char *message;
+    const char *policy;
+    const char *old, *new;
+} images[] = {
+    {"an INSERT: the secret is not kept, all else as to_jsonb has it", INSERT, NULL, "{}",
+     "{\"id\":7,\"title\":\"a \\\"b\\\"\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-23T03:48:41+00:00\"}"},
+    {"an UPDATE with a full identity: what did not change and did not come is there too",
+     UPDATE_FULL, NULL,
+     "{\"id\":7,\"title\":\"old\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-23T03:48:41+00:00\",\"body\":\"long\"}",
+     "{\"id\":7,\"title\":\"new\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-24T03:48:41+00:00\",\"body\":\"long\"}"},
+    {"with the default identity the old row is its key", UPDATE_KEY, NULL, "{\"id\":7}",
+     "{\"id\":7,\"title\":\"new\"}"},
+    {"a DELETE has the old row; a secret that was NULL stays null", DELETE_FULL, NULL,
+     "{\"id\":7,\"title\":\"old\",\"token\":null}", "{}"},
+    {"a policy redacts and leaves out more", INSERT, POLICY, "{}",
+     "{\"id\":7,\"title\":\"[redacted]\",\"token\":\"[redacted]\"}"},
+    {"also in the old row, whatever its columns' places", UPDATE_FULL, POLICY,
+     "{\"id\":7,\"title\":\"[redacted]\",\"token\":\"[redacted]\",\"body\":\"long\"}",
+     "{\"id\":7,\"title\":\"[redacted]\",\"token\":\"[redacted]\",\"body\":\"long\"}"},
+    {"the first column left out leaves no comma", INSERT,
+     "{\"table_name\":\"public.notes\",\"ignore\":[\"id\"]}", "{}",
+     "{\"title\":\"a \\\"b\\\"\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-23T03:48:41+00:00\"}"},
+    {"every column left out leaves an object", UPDATE_KEY,
+     "{\"table_name\":\"public.notes\",\"ignore\":[\"*\"]}", "{}", "{}"},
+};
+
+static void test_images(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(images); i++) {
+        struct change change = fixture_read(decoder, images[i].message);
+        struct table_rules *table;
+        struct buf out;
+
+        use_policy(images[i].policy);
+        table = ruleset_table(rules, &change);
+        buf_init(&out, 1 << 16);
+        image_add_old(&out, rules, table, &change);
+        check_text(images[i].says, buf_str(&out), images[i].old);
+        buf_clear(&out);
+        image_add_new(&out, rules, table, &change);
+        check_text(images[i].says, buf_str(&out), images[i].new);
+        buf_fini(&out);
+    }
+}
+
+static void add_name(void *arg, struct str name)
+{
+    buf_add_str(arg, name);
+    buf_add_char(arg, ' ');
+}
+
+static const struct {
+    const char *says;
+    const char *message;
+    const char *policy;
+    const char *changed; /* NULL: not known */
+    bool ignored_only;
+} changes[] = {
+    {"columns that differ, the redacted one too, in the record's order", UPDATE_FULL, NULL,
+     "title token seen_at ", false},
+    {"from NULL and to NULL are changes", UPDATE_NULLS, NULL, "token body ", false},
+    {"without the old row nobody knows", UPDATE_KEY, NULL, NULL, false},
+    {"nor without any identity", UPDATE_BARE, POLICY, NULL, false},
+    {"an INSERT has no changes", INSERT, NULL, NULL, false},
+    {"nor has a DELETE", DELETE_FULL, NULL, NULL, false},
+    {"an UPDATE that changed nothing", UPDATE_NOTHING, NULL, "", false},
+    {"is not one of ignored columns", UPDATE_NOTHING, POLICY, "", false},
+    {"an ignored column is not named", UPDATE_FULL, POLICY, "title token ", false},
+    {"a change of ignored columns alone is worth nothing", UPDATE_SEEN, POLICY, "", true},
+    {"without the policy it is", UPDATE_SEEN, NULL, "seen_at ", false},
+};
+
+static void test_changed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        struct change change = fixture_read(decoder, changes[i].message);
+        struct table_rules *table;
+        struct buf out;
+        bool known;
+
+        use_policy(changes[i].policy);
+        table = ruleset_table(rules, &change);
+        buf_init(&out, 1 << 16);
+        known = image_changed_columns(rules, table, &change, add_name, &out);
+        if (known != (changes[i].changed != NULL))
+            fail_msg("%s: known %d", changes[i].says, (int)known);
+        check_text(changes[i].says, buf_str(&out), known ? changes[i].changed : "");
+        if (image_changed_ignored_only(rules, table, &change) != changes[i].ignored_only)
+            fail_msg("%s: is it worth an entry?", changes[i].says);
+        buf_fini(&out);
+    }
+}
+
+static const struct {
+    const char *says;
+    const char *message;
+    const char *key; /* NULL: none */
+} keys[] = {
+    {"one column: its text", INSERT, "7"},
+    {"of a deleted row the old one", DELETE_KEY, "7"},
+    {"a text with an escape is the text, not its JSON",
+     TABLE("I") "\"columns\":[{\"name\":\"k\",\"typeoid\":25,\"value\":\"a\\\"b\\n\"}],"
+                "\"pk\":[{\"name\":\"k\"}]}",
+     "a\"b\n"},
+    {"several columns: a JSON array of typed values",
+     TABLE("I") "\"columns\":[{\"name\":\"a\",\"typeoid\":20,\"value\":7},"
+                "{\"name\":\"b\",\"typeoid\":25,\"value\":\"x\\\"y\"},"
+                "{\"name\":\"c\",\"typeoid\":1184,\"value\":\"" WAS "\"}],"
+                "\"pk\":[{\"name\":\"b\"},{\"name\":\"a\"},{\"name\":\"c\"}]}",
+     "[\"x\\\"y\",7,\"2026-11-23T03:48:41+00:00\"]"},
+    {"no primary key", TABLE("I") "\"columns\":[" ID "]}", NULL},
+    {"an empty one", TABLE("I") "\"columns\":[" ID "],\"pk\":[]}", NULL},
+    {"a deleted row whose identity is another index",
+     TABLE("D") "\"identity\":[" TITLE("x") "]," PK, NULL},
+    {"half a key is none",
+     TABLE("D") "\"identity\":[" ID "],\"pk\":[{\"name\":\"id\"},{\"name\":\"b\"}]}", NULL},
+};
+
+static void test_keys(void **state)
+{
+    (void)state;
+    use_policy(NULL);
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        struct change change = fixture_read(decoder, keys[i].message);
+        struct buf out;
+
+        buf_init(&out, 1024);
+        if (image_add_key(&out, rules, &change) != (keys[i].key != NULL))
+            fail_msg("%s", keys[i].says);
+        check_text(keys[i].says, buf_str(&out), keys[i].key ? keys[i].key : "");
+        buf_fini(&out);
+    }
+}
+
+/* These bytes are signed: a receiver compares them. */
+static const struct {
+    const char *says;
+    const char *message;
+    const char *body;
+} bodies[] = {
+    {"an INSERT", INSERT,
+     "{\"type\":\"notes.insert\",\"timestamp\":\"2026-11-23T03:48:41.036208Z\",\"data\":{"
+     "\"schema\":\"public\",\"table\":\"notes\",\"operation\":\"insert\",\"record\":{\"id\":7,"
+     "\"title\":\"a \\\"b\\\"\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-23T03:48:41+00:00\"},\"old_record\":null,"
+     "\"commit_lsn\":\"1/1A2B3F8\",\"ordinal\":3}}"},
+    {"an UPDATE", UPDATE_KEY,
+     "{\"type\":\"notes.update\",\"timestamp\":\"2026-11-23T03:48:41.036208Z\",\"data\":{"
+     "\"schema\":\"public\",\"table\":\"notes\",\"operation\":\"update\",\"record\":{\"id\":7,"
+     "\"title\":\"new\"},\"old_record\":{\"id\":7},\"commit_lsn\":\"1/1A2B3F8\",\"ordinal\":3}}"},
+    {"a DELETE", DELETE_FULL,
+     "{\"type\":\"notes.delete\",\"timestamp\":\"2026-11-23T03:48:41.036208Z\",\"data\":{"
+     "\"schema\":\"public\",\"table\":\"notes\",\"operation\":\"delete\",\"record\":null,"
+     "\"old_record\":{\"id\":7,\"title\":\"old\",\"token\":null},"
+     "\"commit_lsn\":\"1/1A2B3F8\",\"ordinal\":3}}"},
+    {"a TRUNCATE", TRUNCATE,
+     "{\"type\":\"notes.truncate\",\"timestamp\":\"2026-11-23T03:48:41.036208Z\",\"data\":{"
+     "\"schema\":\"public\",\"table\":\"notes\",\"operation\":\"truncate\",\"record\":null,"
+     "\"old_record\":null,\"commit_lsn\":\"1/1A2B3F8\",\"ordinal\":3}}"},
+    {"another schema, and a name with a quote",
+     "{\"action\":\"T\",\"schema\":\"app\",\"table\":\"th\\\"ing\"}",
+     "{\"type\":\"app.th\\\"ing.truncate\",\"timestamp\":\"2026-11-23T03:48:41.036208Z\","
+     "\"data\":{\"schema\":\"app\",\"table\":\"th\\\"ing\",\"operation\":\"truncate\","
+     "\"record\":null,\"old_record\":null,\"commit_lsn\":\"1/1A2B3F8\",\"ordinal\":3}}"},
+};
+
+static void test_bodies(void **state)
+{
+    static const struct position position = {UINT64_C(0x101A2B3F8), 3, INT64_C(1795405721036208),
+                                             771};
+
+    (void)state;
+    use_policy(NULL);
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        struct change change = fixture_read(decoder, bodies[i].message);
+        struct buf out;
+
+        buf_init(&out, 1 << 16);
+        image_add_webhook_body(&out, rules, ruleset_table(rules, &change), &change, &position);
+        check_text(bodies[i].says, buf_str(&out), bodies[i].body);
+        buf_fini(&out);
+    }
+}
+
+/* An image that does not fit marks the buffer, wherever it ends. */
+static void test_full(void **state)
+{
+    struct change change = fixture_read(decoder, UPDATE_FULL);
+    struct table_rules *table;
+
+    (void)state;
+    use_policy(NULL);
+    table = ruleset_table(rules, &change);
+    for (size_t max = 0; max < 90; max++) {
+        struct buf out;
+
+        buf_init(&out, max);
+        image_add_new(&out, rules, table, &change);
+        assert_false(buf_ok(&out));
+        buf_fini(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_images), cmocka_unit_test(test_changed), cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_bodies), cmocka_unit_test(test_full),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
