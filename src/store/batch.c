@@ -5,7 +5,7 @@
 #include "pg/copy.h"
 #include "rules/image.h"
 
-#define MAX_BYTES ((size_t)1 << 30) /* a message of the protocol cannot be larger */
+#define MAX_BYTES ((size_t)1 << 30)  /* a message of the protocol cannot be larger */
 #define KEEP_BYTES ((size_t)1 << 20) /* of memory between batches */
 #define AUDIT_FIELDS 10
 #define DELIVERY_FIELDS 4
@@ -103,12 +103,13 @@ static void add_changed_fields(struct buf *out, struct ruleset *rules, struct ta
 
 static void add_key(struct buf *out, struct ruleset *rules, const struct change *change)
 {
+    size_t before = out->len;
     size_t begun = copy_begin_field(out);
 
     if (change->kind != CHANGE_TRUNCATE && image_add_key(out, rules, change)) {
         copy_end_field(out, begun);
     } else {
-        buf_truncate(out, begun - 4);
+        buf_truncate(out, before);
         copy_add_null(out);
     }
 }
@@ -156,7 +157,8 @@ enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct t
 }
 
 /* The same for every attempt and every restart, without a dot, as Standard Webhooks asks: where the
- * change stands in the stream, when that was, and a part of the endpoint's id. */
+ * change stands in the stream, when that was, and the end of the endpoint's id, which differs also
+ * between ids that were counted up or begin with a time. */
 static void add_message_id(struct buf *out, const struct webhook_rule *webhook,
                            const struct position *position)
 {
@@ -164,7 +166,7 @@ static void add_message_id(struct buf *out, const struct webhook_rule *webhook,
 
     buf_addf(out, "msg_%llx_%llx_%llx_%02x%02x%02x%02x", (unsigned long long)position->commit_lsn,
              (unsigned long long)position->ordinal, (unsigned long long)position->commit_time,
-             webhook->id[0], webhook->id[1], webhook->id[2], webhook->id[3]);
+             webhook->id[12], webhook->id[13], webhook->id[14], webhook->id[15]);
     copy_end_field(out, begun);
 }
 
@@ -198,8 +200,8 @@ enum result batch_add_notification(struct batch *batch, const struct notificatio
 
     separate(&batch->notifications);
     notification_rule_render(&batch->notifications, rule, change, user_id, event);
-    return finish(batch, &batch->notifications, before, &batch->notification_rows,
-                  "a notification", err);
+    return finish(batch, &batch->notifications, before, &batch->notification_rows, "a notification",
+                  err);
 }
 
 enum result batch_add_rule(struct batch *batch, enum rule_kind kind, struct str id, struct str row,
