@@ -6,10 +6,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 . scripts/lib.sh
 
-dir=build/check
-build=build
-if [ -n "${SAN:-}" ]; then build=build/san; fi # as the Makefile does
-export PGHERALD_BINARY=$PWD/$build/pgherald
+build=${BUILD:-build${SAN:+/san}} # as the Makefile has it
+dir=$build/check
+PGHERALD_BINARY=$(realpath -m "$build/pgherald")
+export PGHERALD_BINARY
 passed=0
 failed=0
 pg_port=
@@ -77,7 +77,7 @@ fi
 
 unit_suite unit make --no-print-directory WERROR=1 unit
 if [ -z "${SAN:-}" ]; then
-  unit_suite unit-sanitized make --no-print-directory WERROR=1 SAN=address,undefined unit
+  unit_suite unit-sanitized make --no-print-directory WERROR=1 SAN=address,undefined BUILD="$build/san" unit
 fi
 
 if [ -f tests/sql/run.sh ]; then

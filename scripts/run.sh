@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-dir=build/run
+build=${BUILD:-build}
+dir=$build/run
 pg_port=${PGHERALD_RUN_PG_PORT:-54329}
 receiver_port=${PGHERALD_RUN_RECEIVER_PORT:-54330}
 export PGHERALD_LISTEN=${PGHERALD_LISTEN:-127.0.0.1:4000}
@@ -16,7 +17,7 @@ export PGHERALD_SLOT_NAME=demo PGHERALD_WEBHOOK_ALLOW_PRIVATE=on
 user=00000000-0000-4000-8000-000000000001
 
 scripts/bootstrap.sh run
-make --no-print-directory all
+make --no-print-directory -s all
 
 for address in "$PGHERALD_LISTEN" "$PGHERALD_ADMIN_LISTEN" "127.0.0.1:$receiver_port"; do
   if port_is_taken "${address##*:}"; then
@@ -48,7 +49,7 @@ scripts/cluster.sh start "$dir" "$pg_port"
 # The user that the daemon will be may have no way to this folder: then it stays us.
 as_daemon() { "$@"; }
 exec_daemon() { exec "$@"; }
-if as_unprivileged test -x build/pgherald 2>/dev/null; then
+if as_unprivileged test -x "$build/pgherald" 2>/dev/null; then
   as_daemon() { as_unprivileged "$@"; }
   exec_daemon() { exec_unprivileged "$@"; }
 fi
@@ -60,7 +61,7 @@ sql() { # database options...
 }
 
 sql postgres -c "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'demo'" >/dev/null
-sql postgres -c "set client_min_messages = warning; drop database if exists demo with (force)"
+sql postgres -c "set client_min_messages = warning" -c "drop database if exists demo with (force)"
 sql postgres -c "create database demo"
 
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
@@ -77,24 +78,24 @@ token() { # role user
   ' "$1" "$2"
 }
 
-as_daemon build/pgherald init --with-seed-app >"$dir/init.log" || { cat "$dir/init.log"; exit 1; }
+as_daemon "$build/pgherald" init --with-seed-app >"$dir/init.log" || { cat "$dir/init.log"; exit 1; }
 sql demo -v receiver="http://127.0.0.1:$receiver_port/" -v secret="$webhook_secret" -f scripts/demo/data.sql
 
 perl scripts/demo/receiver.pl "$receiver_port" "$webhook_secret" >"$dir/receiver.log" 2>&1 &
 children="$children $!"
 
-(exec_daemon build/pgherald run) 2>"$dir/pgherald.log" &
+(exec_daemon "$build/pgherald" run) 2>"$dir/pgherald.log" &
 daemon=$!
 
 ready=
 for _ in $(seq 100); do
-  if as_daemon build/pgherald status >/dev/null 2>&1; then ready=yes; break; fi
+  if as_daemon "$build/pgherald" status >/dev/null 2>&1; then ready=yes; break; fi
   kill -0 "$daemon" 2>/dev/null || break
   sleep 0.2
 done
 if [ -z "$ready" ]; then
   tail -n 20 "$dir/pgherald.log" >&2
-  as_daemon build/pgherald status || true
+  as_daemon "$build/pgherald" status || true
   die "the daemon did not get ready; the end of $dir/pgherald.log is above"
 fi
 
@@ -121,7 +122,7 @@ Try, in another terminal:
     select title, message, priority from notifications order by created_at desc limit 5;
     update memories set title = 'seen live' where id = (select id from memories limit 1);
   curl http://$PGHERALD_ADMIN_LISTEN/metrics
-  PGHERALD_DATABASE_URL=$PGHERALD_DATABASE_URL PGHERALD_SLOT_NAME=demo PGHERALD_ADMIN_LISTEN=$PGHERALD_ADMIN_LISTEN build/pgherald status
+  PGHERALD_DATABASE_URL=$PGHERALD_DATABASE_URL PGHERALD_SLOT_NAME=demo PGHERALD_ADMIN_LISTEN=$PGHERALD_ADMIN_LISTEN $build/pgherald status
   tail -f $dir/receiver.log        (webhooks that arrived, with their signatures checked)
   tail -f $dir/pgherald.log
 

@@ -18,9 +18,10 @@ where random() < 0.5;
 update public.job_logs set progress = least(progress + 40, 100) where status = 'running';
 
 update public.job_logs
-set status = case when random() < 0.3 then 'failed' else 'completed' end,
-  error = case when random() < 0.3 then 'the recording is silent' end,
-  finished_at = now()
+set status = 'failed', error = 'the recording is silent', finished_at = now()
+where status = 'running' and progress = 100 and random() < 0.3;
+
+update public.job_logs set status = 'completed', finished_at = now()
 where status = 'running' and progress = 100;
 
 update public.memories set access_count = access_count + 1, last_accessed_at = now()

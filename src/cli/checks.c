@@ -60,6 +60,7 @@ static void check_wal(struct checks *checks, const struct server_facts *server,
     bool logical = strcmp(server->wal_level, "logical") == 0;
     bool slot_free = slot->exists || server->used_slots < server->max_slots;
     bool sender_free = slot->active || server->used_senders < server->max_senders;
+    char remedy[128];
 
     checks_add(checks, "wal_level", logical ? CHECK_OK : CHECK_FAIL,
                logical ? NULL : "alter system set wal_level = 'logical'; then restart the server",
@@ -72,9 +73,10 @@ static void check_wal(struct checks *checks, const struct server_facts *server,
     checks_add(checks, "max_wal_senders", sender_free ? CHECK_OK : CHECK_FAIL,
                sender_free ? NULL : "raise max_wal_senders and restart the server",
                "%d of %d in use", server->used_senders, server->max_senders);
+    snprintf(remedy, sizeof(remedy), "as a superuser: alter role \"%s\" replication;",
+             server->user);
     checks_add(checks, "replication attribute", server->replication ? CHECK_OK : CHECK_FAIL,
-               server->replication ? NULL : "as a superuser: alter role ... replication;",
-               "role %s %s", server->user,
+               server->replication ? NULL : remedy, "role %s %s", server->user,
                server->replication ? "may replicate" : "may not replicate");
 }
 

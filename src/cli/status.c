@@ -211,8 +211,8 @@ static void print_slot(const json_t *root)
 {
     const json_t *slot = json_object_get(root, "slot"), *lag = json_object_get(root, "lag");
 
-    if (!slot) {
-        puts("slot        not known");
+    if (!json_is_true(json_object_get(slot, "exists"))) {
+        puts(slot ? "slot        does not exist" : "slot        not known");
         return;
     }
     printf("slot        %s: %s, %s, confirmed %s, keeps %lld bytes of WAL", string(slot, "name"),
