@@ -43,11 +43,16 @@ create or replace function pgherald.realtime_depends(policy oid, rel oid, column
 language sql stable
 set search_path = ''
 as $$
-  select columns is not null and exists (
-    select from pg_catalog.pg_depend d
-    where d.classid = 'pg_catalog.pg_policy'::regclass and d.objid = policy
-      and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = rel
-      and d.deptype = 'n' and (d.refobjsubid = 0 or d.refobjsubid = any (columns)))
+  select columns is not null and (
+    exists (
+      select from pg_catalog.pg_depend d
+      where d.classid = 'pg_catalog.pg_policy'::regclass and d.objid = policy
+        and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = rel
+        and d.refobjsubid = any (columns))
+    -- a reference to the whole row leaves no trace there (dependency.c), only in the expression
+    or exists (
+      select from pg_catalog.pg_policy p
+      where p.oid = policy and p.polqual::text like '%:varattno 0 %'))
 $$;
 comment on function pgherald.realtime_depends(oid, oid, smallint[]) is 'pgherald: does a policy look at these columns?';
 revoke execute on function pgherald.realtime_depends(oid, oid, smallint[]) from public;
@@ -69,15 +74,108 @@ $$;
 comment on function pgherald.realtime_search_path() is 'pgherald: the search path policies run under';
 revoke execute on function pgherald.realtime_search_path() from public;
 
+-- What a role may see of a table. `refused`: the daemon may not act as that role. `hidden`: the
+-- columns it may not select, as a JSON array, null if none. `judged`: policies decide, one of
+-- `one_of` and all of `all_of` must agree; else `readable` is the answer. As PostgreSQL's
+-- check_enable_rls(), check_role_for_policy() and get_row_security_policies() do it; permissive
+-- policies are tried in their order there, so that the same ones fail.
+create or replace function pgherald.realtime_access(
+  rel oid,
+  client_role text,
+  out refused text,
+  out readable boolean,
+  out hidden text,
+  out judged boolean,
+  out one_of text,
+  out all_of text,
+  out policies oid[]
+)
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  t record;
+  r record;
+begin
+  select c.relnamespace, c.relowner, c.relrowsecurity, c.relforcerowsecurity into strict t
+  from pg_catalog.pg_class c
+  where c.oid = rel;
+  select a.oid, a.rolsuper, a.rolbypassrls into r from pg_catalog.pg_roles a where a.rolname = client_role;
+  readable := false;
+  judged := false;
+  if r.oid is null or not pg_has_role(session_user, r.oid, 'member') then
+    refused := '42501 role "' || client_role || '" is not there or may not be taken';
+    return;
+  end if;
+  if not has_schema_privilege(r.oid, t.relnamespace, 'usage') then
+    return;
+  end if;
+  readable := has_table_privilege(r.oid, rel, 'select');
+  if not readable then
+    select json_agg(a.attname) filter (where not allowed)::text, coalesce(bool_or(allowed), false)
+      into hidden, readable
+    from pg_catalog.pg_attribute a, has_column_privilege(r.oid, rel, a.attnum, 'select') as allowed
+    where a.attrelid = rel and a.attnum > 0 and not a.attisdropped;
+  end if;
+  judged := readable and t.relrowsecurity and not r.rolsuper and not r.rolbypassrls
+    and (t.relforcerowsecurity or not pg_has_role(r.oid, t.relowner, 'usage'));
+  if judged then
+    select string_agg('(' || pg_get_expr(p.polqual, p.polrelid) || ')', ' or ' order by p.polname desc)
+        filter (where p.polpermissive),
+        string_agg('(' || pg_get_expr(p.polqual, p.polrelid) || ')', ' and ' order by p.polname)
+        filter (where not p.polpermissive),
+        array_agg(p.oid)
+      into one_of, all_of, policies
+    from pg_catalog.pg_policy p
+    where p.polrelid = rel and p.polcmd in ('r', '*') and p.polqual is not null
+      and exists (
+        select from unnest(p.polroles) as named
+        where named = 0 or pg_has_role(r.oid, named, 'usage'));
+    readable := one_of is not null;
+    judged := readable;
+  end if;
+end
+$$;
+comment on function pgherald.realtime_access(oid, text) is 'pgherald: what a role may see of a table';
+revoke execute on function pgherald.realtime_access(oid, text) from public;
+
+-- The name of a prepared statement that judges a row literal of the table by these policies. It is
+-- parsed here, as the daemon's role, since policies were parsed when they were made: whoever runs
+-- them need not be allowed to look into the schemas that they mention. To be called under the
+-- search path that it will run under.
+create or replace function pgherald.realtime_judge(table_name text, alias text, one_of text, all_of text)
+returns text
+language plpgsql
+as $$
+declare
+  body constant text := pg_catalog.format(
+    'select coalesce((%s) and (%s), false) from pg_catalog.jsonb_populate_record($1::%s, ''{}'') as %I',
+    one_of, coalesce(all_of, 'true'), table_name, alias);
+  name constant text := 'pgherald_' || pg_catalog.md5(body);
+  known constant text[] := (select pg_catalog.array_agg(s.name) from pg_catalog.pg_prepared_statement() s);
+begin
+  if name = any (known) then
+    return name;
+  end if;
+  if pg_catalog.cardinality(known) > 500 then
+    deallocate all;
+  end if;
+  execute pg_catalog.format('prepare %I (text) as %s', name, body);
+  return name;
+end
+$$;
+comment on function pgherald.realtime_judge(text, text, text, text) is 'pgherald: prepares policies of a table';
+revoke execute on function pgherald.realtime_judge(text, text, text, text) from public;
+
 -- questions: [{"schema", "table", "delete": bool, "row": image, "old": image or absent,
 --              "key": [names], "sessions": [places in sessions]}]
 -- sessions:  [{"role", "claims": text}]
 -- An image is {"column": "text of its value" or null}; columns that the stream did not carry are
 -- not in it.
 --
--- One answer for each session of each question. `hidden` are the columns it may not select, as a
--- JSON array, null if none. `old_visible`: the same session could read the row before the change.
--- `problem`: a policy failed, or the role may not be taken; the row is not visible then.
+-- One answer for each session of each question, in that order. `hidden` are the columns it may not
+-- select, as a JSON array, null if none. `old_visible`: the same session could read the row before
+-- the change. `problem`: a policy failed, or the role may not be taken; the row is not visible then.
 --
 -- Columns that are missing (TOASTed values that did not change; all but the key of a deleted row)
 -- matter only if a policy looks at them, which pg_depend knows. Then they are taken from the table
@@ -102,6 +200,9 @@ declare
   q record;
   s record;
   t record;
+  access record;
+  accessed text;        -- the role that `access` is about
+  judge text;
   image jsonb;
   filled jsonb;
   missing smallint[];
@@ -111,17 +212,12 @@ declare
   row_text text;
   old_text text;
   same_row text;
-  columns integer;
-  policy record;
-  found boolean;
 begin
   for q in
     select (e.place - 1)::integer as place, e.v
     from jsonb_array_elements(questions) with ordinality as e (v, place)
   loop
-    select c.oid, c.relname, c.relnamespace, c.relrowsecurity,
-        format('%I.%I', n.nspname, c.relname) as name
-      into t
+    select c.oid, c.relname, c.relrowsecurity, format('%I.%I', n.nspname, c.relname) as name into t
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = q.v ->> 'schema' and c.relname = q.v ->> 'table' and c.relkind in ('r', 'p');
@@ -130,20 +226,24 @@ begin
     rls := coalesce(t.relrowsecurity, true);
     filled := null;
     same_row := null;
-    if t.oid is not null then
+    accessed := null;
+    if t.relrowsecurity then
       image := q.v -> 'row';
       select array_agg(a.attnum) filter (where not image ? a.attname),
-          array_agg(a.attnum) filter (where not coalesce(q.v -> 'old', '{}') ? a.attname),
-          count(*)
-        into missing, old_missing, columns
+          array_agg(a.attnum) filter (where not coalesce(q.v -> 'old', '{}') ? a.attname)
+        into missing, old_missing
       from pg_catalog.pg_attribute a
       where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped;
 
-      select array_agg(p.oid) filter (where pgherald.realtime_depends(p.oid, t.oid, missing)),
-          array_agg(p.oid) filter (where pgherald.realtime_depends(p.oid, t.oid, old_missing))
-        into needs_missing, needs_old
-      from pg_catalog.pg_policy p
-      where rls and p.polrelid = t.oid and p.polcmd in ('r', '*');
+      needs_missing := null;
+      needs_old := null;
+      if missing is not null or old_missing is not null then
+        select array_agg(p.oid) filter (where pgherald.realtime_depends(p.oid, t.oid, missing)),
+            array_agg(p.oid) filter (where pgherald.realtime_depends(p.oid, t.oid, old_missing))
+          into needs_missing, needs_old
+        from pg_catalog.pg_policy p
+        where p.polrelid = t.oid and p.polcmd in ('r', '*');
+      end if;
 
       if needs_missing is not null and not (q.v ->> 'delete')::boolean then
         same_row := pgherald.realtime_key_condition(t.oid, q.v -> 'key', image);
@@ -171,59 +271,44 @@ begin
       old_visible := false;
       hidden := null;
       problem := null;
+      if t.oid is null then
+        return next;
+        continue;
+      end if;
       begin
-        if t.oid is not null then
-          perform set_config('request.jwt.claims', s.v ->> 'claims', true),
-            set_config('role', s.v ->> 'role', true);
-
-          visible := has_schema_privilege(t.relnamespace, 'usage');
-          if visible and not has_table_privilege(t.oid, 'select') then
-            select json_agg(a.attname)::text, count(*) < columns
-              into hidden, visible
-            from pg_catalog.pg_attribute a
-            where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
-              and not has_column_privilege(t.oid, a.attnum, 'select');
-          end if;
-          old_visible := visible and old_text is not null;
-
-          if visible and row_security_active(t.oid) then
-            -- as rewriteHandler's get_row_security_policies(): one permissive policy must agree, and
-            -- every restrictive one; null is no
-            select string_agg('(' || pg_get_expr(p.polqual, p.polrelid) || ')', ' or ')
-                filter (where p.polpermissive) as one_of,
-                string_agg('(' || pg_get_expr(p.polqual, p.polrelid) || ')', ' and ' order by p.polname)
-                filter (where not p.polpermissive) as all_of,
-                coalesce(bool_or(p.oid = any (needs_missing)), false) as needs_missing,
-                coalesce(bool_or(p.oid = any (needs_old)), false) as needs_old
-              into policy
-            from pg_catalog.pg_policy p
-            where p.polrelid = t.oid and p.polcmd in ('r', '*') and p.polqual is not null
-              and exists (
-                select from unnest(p.polroles) as r
-                where r = 0 or pg_has_role(r, 'usage'));
-
-            visible := policy.one_of is not null and (not policy.needs_missing or filled is not null);
-            old_visible := old_visible and policy.one_of is not null and not policy.needs_old;
+        if accessed is distinct from s.v ->> 'role' then
+          accessed := s.v ->> 'role';
+          access := pgherald.realtime_access(t.oid, accessed);
+          if access.judged then
             perform set_config('search_path', client_path, true);
-            if visible then
-              execute format('select coalesce((%s) and (%s), false) from pg_catalog.jsonb_populate_record($1::%s, ''{}'') as %I',
-                policy.one_of, coalesce(policy.all_of, 'true'), t.name, t.relname)
-                into visible using row_text;
-            end if;
-            if visible and policy.needs_missing then
-              execute format('select exists (select from %s where %s)', t.name, same_row)
-                into visible using image;
-            end if;
-            if old_visible then
-              execute format('select coalesce((%s) and (%s), false) from pg_catalog.jsonb_populate_record($1::%s, ''{}'') as %I',
-                policy.one_of, coalesce(policy.all_of, 'true'), t.name, t.relname)
-                into old_visible using old_text;
-            end if;
+            judge := pgherald.realtime_judge(t.name, t.relname, access.one_of, access.all_of);
+          end if;
+        end if;
+        problem := access.refused;
+        hidden := access.hidden;
+        visible := access.readable;
+        old_visible := visible and q.v ? 'old';
+        if access.judged then
+          visible := filled is not null or needs_missing is null or not access.policies && needs_missing;
+          old_visible := old_visible and (needs_old is null or not access.policies && needs_old);
+          perform set_config('search_path', client_path, true),
+            set_config('request.jwt.claims', s.v ->> 'claims', true),
+            set_config('role', accessed, true);
+          if visible then
+            execute format('execute %I (%L)', judge, row_text) into visible;
+          end if;
+          if visible and access.policies && needs_missing then
+            execute format('select exists (select from %s where %s)', t.name, same_row)
+              into visible using image;
+          end if;
+          if old_visible then
+            execute format('execute %I (%L)', judge, old_text) into old_visible;
           end if;
           perform set_config('role', own_role, true), set_config('search_path', '', true);
         end if;
       exception when others then
-        -- what was set in this block is undone with it
+        -- what was set in this block is undone with it, what was found is not to be trusted
+        accessed := null;
         visible := false;
         old_visible := false;
         hidden := null;
