@@ -68,16 +68,16 @@ mkdir -p "$dir"
 trap 'exit 130' INT TERM
 
 say "==== build"
-if run_logged build make --no-print-directory WERROR=1 all; then
+if run_logged build make --no-print-directory -s -j"$(nproc)" WERROR=1 all; then
   add build 1 0
 else
   add build 0 1
   finish
 fi
 
-unit_suite unit make --no-print-directory WERROR=1 unit
+unit_suite unit make --no-print-directory -s -j"$(nproc)" WERROR=1 unit
 if [ -z "${SAN:-}" ]; then
-  unit_suite unit-sanitized make --no-print-directory WERROR=1 SAN=address,undefined BUILD="$build/san" unit
+  unit_suite unit-sanitized make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN=address,undefined BUILD="$build/san" unit
 fi
 
 if [ -f tests/sql/run.sh ]; then

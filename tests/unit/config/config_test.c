@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/option.h"
 
 static char path[] = "/tmp/pgherald-config-test-XXXXXX";
 static char secret_path[] = "/tmp/pgherald-secret-test-XXXXXX";
@@ -345,6 +346,33 @@ static void the_sample_is_true(void **state)
     buf_fini(&uncommented);
 }
 
+/* docs/configuration.md has a row for every key, with its default. */
+static void the_manual_is_complete(void **state)
+{
+    struct buf manual;
+    FILE *file = fopen("docs/configuration.md", "r");
+    char row[512], piece[4096];
+    size_t got;
+
+    (void)state;
+    assert_non_null(file);
+    buf_init(&manual, 1000000);
+    while ((got = fread(piece, 1, sizeof(piece), file)) > 0)
+        buf_add(&manual, piece, got);
+    fclose(file);
+    for (size_t i = 0; i < option_count; i++) {
+        if (options[i].kind == OPTION_LIST && strlen(options[i].standard) > 40)
+            snprintf(row, sizeof(row), "| `%s` | ", options[i].name); /* told in words */
+        else if (options[i].standard[0])
+            snprintf(row, sizeof(row), "| `%s` | `%s` | ", options[i].name, options[i].standard);
+        else
+            snprintf(row, sizeof(row), "| `%s` | | ", options[i].name);
+        if (!strstr(manual.data, row))
+            fail_msg("docs/configuration.md lacks the row: %s", row);
+    }
+    buf_fini(&manual);
+}
+
 static void writes_addresses(void **state)
 {
     struct config_address v4 = {(char[]){"10.0.0.1"}, 80}, v6 = {(char[]){"fe80::1"}, 80};
@@ -366,6 +394,7 @@ int main(void)
         cmocka_unit_test(environment_overrides),
         cmocka_unit_test(knows_what_needs_a_restart),
         cmocka_unit_test(the_sample_is_true),
+        cmocka_unit_test(the_manual_is_complete),
         cmocka_unit_test(writes_addresses),
     };
 
