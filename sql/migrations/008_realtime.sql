@@ -271,24 +271,30 @@ begin
       old_visible := false;
       hidden := null;
       problem := null;
-      if t.oid is null then
-        return next;
-        continue;
-      end if;
-      begin
-        if accessed is distinct from s.v ->> 'role' then
-          accessed := s.v ->> 'role';
+      if t.oid is not null and accessed is distinct from s.v ->> 'role' then
+        accessed := s.v ->> 'role';
+        begin
           access := pgherald.realtime_access(t.oid, accessed);
           if access.judged then
             perform set_config('search_path', client_path, true);
             judge := pgherald.realtime_judge(t.name, t.relname, access.one_of, access.all_of);
+            perform set_config('search_path', '', true);
           end if;
-        end if;
+        exception when others then
+          -- such as a policy over a function that is gone: nobody is judged by that
+          select sqlstate || ' ' || sqlerrm as refused, false as readable, null::text as hidden,
+              false as judged, null::text as one_of, null::text as all_of, null::oid[] as policies
+            into access;
+        end;
+      end if;
+      if t.oid is not null then
         problem := access.refused;
         hidden := access.hidden;
         visible := access.readable;
         old_visible := visible and q.v ? 'old';
-        if access.judged then
+      end if;
+      if visible and access.judged then
+        begin
           visible := filled is not null or needs_missing is null or not access.policies && needs_missing;
           old_visible := old_visible and (needs_old is null or not access.policies && needs_old);
           perform set_config('search_path', client_path, true),
@@ -305,15 +311,14 @@ begin
             execute format('execute %I (%L)', judge, old_text) into old_visible;
           end if;
           perform set_config('role', own_role, true), set_config('search_path', '', true);
-        end if;
-      exception when others then
-        -- what was set in this block is undone with it, what was found is not to be trusted
-        accessed := null;
-        visible := false;
-        old_visible := false;
-        hidden := null;
-        problem := sqlstate || ' ' || sqlerrm;
-      end;
+        exception when others then
+          -- what was set in this block is undone with it, what was found is not to be trusted
+          visible := false;
+          old_visible := false;
+          hidden := null;
+          problem := sqlstate || ' ' || sqlerrm;
+        end;
+      end if;
       return next;
     end loop;
   end loop;
