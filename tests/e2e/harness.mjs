@@ -91,6 +91,26 @@ export class Cluster {
     return `postgresql://postgres@127.0.0.1:${this.port}/${database}`;
   }
 
+  // As a machine that loses power: the postmaster is gone, its children follow.
+  async crash() {
+    const [pid] = readFileSync(join(this.folder, "data/postmaster.pid"), "utf8").split("\n");
+    process.kill(Number(pid), "SIGKILL");
+    const isGone = () => {
+      try {
+        process.kill(Number(pid), 0);
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    await eventually(isGone, "the postmaster's end");
+  }
+
+  // After a crash the old shared memory may be held for a moment.
+  start() {
+    return eventually(() => this.script("start"), "PostgreSQL to start again");
+  }
+
   stop() {
     if (this.folder) this.script("stop");
   }
@@ -117,9 +137,14 @@ export class Env {
     };
     await env.admin(`create database ${env.name}`);
     env.db = await env.connect();
-    if (options.before) await options.before(env);
-    if (options.init !== false) env.init(options.seed === false ? [] : ["--with-seed-app"]);
-    if (options.daemon !== false) await env.run();
+    try {
+      if (options.before) await options.before(env);
+      if (options.init !== false) await env.init(options.seed === false ? [] : ["--with-seed-app"]);
+      if (options.daemon !== false) await env.run();
+    } catch (error) {
+      await env.stop().catch(() => {});
+      throw error;
+    }
     return env;
   }
 
@@ -147,8 +172,13 @@ export class Env {
     });
   }
 
-  init(args = []) {
-    execFileSync(binary, ["init", ...args], { env: this.environment, cwd: tmpdir(), stdio: ["ignore", "ignore", "inherit"] });
+  // A slot that is being made may wait for the server's next note of running transactions, which
+  // comes every 15 s, and with each checkpoint.
+  async init(args = []) {
+    const hurry = setInterval(() => this.admin("checkpoint").catch(() => {}), 500);
+    const { code, stderr } = await this.command("init", ...args);
+    clearInterval(hurry);
+    if (code !== 0) throw new Error(`pgherald init exited with ${code}: ${stderr}`);
   }
 
   // Starts the daemon and waits until it says that it is ready.
@@ -225,10 +255,12 @@ export class Env {
     );
   }
 
+  // Also the test that it stops cleanly: a sanitizer's complaint is an exit code too.
   async stop() {
     if (this.daemon && this.daemon.exitCode === null && this.daemon.signalCode === null) {
       this.daemon.kill("SIGTERM");
-      await this.exited;
+      const { code, signal } = await this.exited;
+      if (code !== 0) throw new Error(`the daemon ended with ${code ?? signal}:\n${this.logText()}`);
     }
     await this.db.end().catch(() => {});
     await eventually(async () => {

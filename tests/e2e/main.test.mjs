@@ -57,7 +57,7 @@ test("insert, update and delete reach audit trail, notification, webhook and bro
   const strange = [];
   const mine = await subscribe(owner.token, seen);
   const theirs = await subscribe(stranger.token, strange);
-  t.after(() => Promise.all([mine.removeAllChannels(), theirs.removeAllChannels()]));
+  t.after(() => [mine, theirs].map((supabase) => supabase.realtime.disconnect()));
 
   const { id } = await env.row(
     "insert into public.memories (user_id, title, content) values ($1, 'Important \"thing\" é', 'first') returning id",

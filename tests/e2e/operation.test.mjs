@@ -47,7 +47,7 @@ test("doctor: fine after init; names what is missing and the remedy before it", 
   const sick = await env.command("doctor", "--json");
   assert.equal(sick.code, 1);
   assert.match(sick.stdout, /pgherald init/);
-  env.init();
+  await env.init();
   await env.db.query("create table public.keyless (v int)");
   const warned = await env.command("doctor");
   assert.match(warned.stdout, /keyless/, "UPDATE and DELETE on a table without a key would be dropped");
@@ -156,9 +156,10 @@ test("the server restarts, fast, immediate and by kill: the daemon comes back by
   let id = 0;
   for (const mode of ["fast", "immediate", "kill"]) {
     await env.db.query("insert into public.through values ($1)", [++id]);
-    own.script("stop", mode);
+    if (mode === "kill") await own.crash();
+    else own.script("stop", mode);
     await eventually(async () => (await fetch(`http://127.0.0.1:${env.adminPort}/readyz`)).status === 503, "not ready while the server is down");
-    own.script("start");
+    await own.start();
     env.db = await env.connect();
     await env.db.query("insert into public.through values ($1)", [++id]);
     await env.ready();

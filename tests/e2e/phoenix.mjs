@@ -66,7 +66,7 @@ export class Phoenix {
   }
 
   close() {
-    this.socket.close();
+    this.socket.terminate();
     return this.closed;
   }
 }

@@ -1,0 +1,13 @@
+#!/bin/bash
+# make bench: measures, each figure beside its ceiling or peer from the same run.
+#
+#   scripts/bench.sh             everything
+#   scripts/bench.sh backlog     only this (the names are the files of tests/bench)
+#
+# BENCH_CHANGES=500000 sets how large the backlog is. Results stay in build/bench.json.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/bootstrap.sh test
+make --no-print-directory all
+(cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
+exec node tests/bench/run.mjs "$@"

@@ -1,0 +1,45 @@
+#!/bin/bash
+# The end-to-end tests: one throwaway cluster for the run, a database of its own for each file.
+#
+#   tests/e2e/run.sh                     all of them
+#   tests/e2e/run.sh realtime webhooks   only these files
+#
+# PGHERALD_BINARY is the program to try, build/pgherald unless said. Ends with "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit
+. scripts/lib.sh
+top=$(pwd)
+
+PGHERALD_BINARY=$(realpath -m "${PGHERALD_BINARY:-build/pgherald}")
+[ -x "$PGHERALD_BINARY" ] || die "$PGHERALD_BINARY is not there; run make first"
+export PGHERALD_BINARY
+
+(cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error) || die "npm could not install what the tests need"
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/pgherald-e2e.XXXXXX")
+chmod 755 "$folder"
+port=$(free_port 54380)
+stop() {
+  "$top/scripts/cluster.sh" stop "$folder" "$port" immediate >/dev/null
+  rm -rf "$folder"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+scripts/cluster.sh start "$folder" "$port" || exit
+export PGHERALD_TEST_CLUSTER=$port
+
+files=()
+for name in "${@:-}"; do
+  if [ -n "$name" ]; then files+=("$name.test.mjs"); fi
+done
+cd tests/e2e || exit
+[ ${#files[@]} -gt 0 ] || files=(*.test.mjs)
+# One file after another: each wants the machine for itself, and slots wait for each other's snapshots.
+node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "${files[@]}" | tee "$folder/report"
+code=${PIPESTATUS[0]}
+count() { sed -n "s/^ℹ $1 \([0-9]*\)$/\1/p" "$folder/report" | tail -n 1; }
+passed=$(count pass)
+failed=$(($(count fail) + $(count cancelled)))
+if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+echo "${passed:-0} passed, $failed failed"
+exit "$code"
