@@ -4,6 +4,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.."
 . tests/sql/lib.sh
 
+export PGOPTIONS='-c statement_timeout=20s'  # a wait without end is a failure
 db=${run}_together
 create_database $db
 migrate $db off
