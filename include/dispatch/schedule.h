@@ -9,6 +9,8 @@
 /* The longest a delivery waits for its next attempt, whatever a receiver's Retry-After says. */
 #define SCHEDULE_LONGEST_MS (UINT64_C(24) * 3600 * 1000)
 
+#define SCHEDULE_STATUS_GONE 410
+
 enum schedule_verdict {
     SCHEDULE_DELIVERED,
     SCHEDULE_RETRY,

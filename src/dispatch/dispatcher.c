@@ -27,6 +27,8 @@
 #define RECORD_BYTES_MAX ((size_t)64 << 20)
 #define RECORD_DELAY_MS 5 /* how long the first result waits for company */
 
+#define MOST_REFUSALS 5 /* of one result, with ever longer pauses in between */
+
 #define TICK_MS 1000
 #define POLL_TICKS 30 /* for those who write to the outbox and tell nobody */
 #define SWEEP_TICKS 600
@@ -66,7 +68,8 @@ struct dispatcher {
     struct delivery_list unsent;    /* to give back */
     bool flush_due;
     bool releasing;
-    size_t careful; /* results to record one by one, since together they were refused */
+    size_t careful;    /* results to record one by one, since together they were refused */
+    unsigned refusals; /* of the first of them alone, in a row */
 
     bool wants_claim;
     bool claiming;
@@ -253,6 +256,7 @@ static void on_recorded(void *arg)
     struct dispatcher *d = arg;
     struct delivery *delivery;
 
+    d->refusals = 0;
     if (d->careful)
         d->careful--;
     while ((delivery = delivery_list_take(&d->recording))) {
@@ -262,17 +266,21 @@ static void on_recorded(void *arg)
     }
 }
 
-/* Refused together, they are tried one by one. What is refused alone is left to the end of its
- * lease, since it would hold up all others: it will be sent again. */
+/* Refused together, they are tried one by one, until it is known which of them it is about. That
+ * one is given up in the end, since it would hold up all others: its lease ends, it is sent again.
+ */
 static void on_refused(void *arg)
 {
     struct dispatcher *d = arg;
     struct delivery *delivery;
 
-    if (d->recording.count > 1) {
+    if (d->recording.count > 1)
         d->careful = d->recording.count;
+    else
+        d->refusals++;
+    if (d->refusals < MOST_REFUSALS)
         return;
-    }
+    d->refusals = 0;
     delivery = delivery_list_take(&d->recording);
     log_error("dispatch", "an attempt could not be recorded, its delivery will be sent again",
               log_v("delivery", delivery->field[DELIVERY_ID]),

@@ -5,6 +5,7 @@
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (60 * 1000)
 #define LONGEST_ASKED_PAUSE_MS (UINT64_C(3600) * 1000)
+#define GONE_PAUSE_MS 30000 /* until it is disabled in the database, and no longer claimed */
 #define HOLD_US 500000
 #define HOLD_MAX 512
 #define SMOOTHING 8 /* one answer moves the latency by an eighth */
@@ -65,6 +66,8 @@ void pace_learn(struct pace *pace, uint64_t now_ms, int status_code, int64_t ret
         return;
     }
     pace->trouble = 0;
+    if (status_code == SCHEDULE_STATUS_GONE)
+        pace->paused_until_ms = now_ms + GONE_PAUSE_MS;
     if (schedule_is_success(status_code)) {
         pace->pause_ms = 0;
         if (pace->limit < pace->max)

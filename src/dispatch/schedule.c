@@ -2,7 +2,6 @@
 
 #include <stddef.h>
 
-#define STATUS_GONE 410
 #define JITTER_PERCENT 20 /* on both sides of the schedule */
 
 #define SECONDS(n) (UINT64_C(1000) * (n))
@@ -58,7 +57,7 @@ struct schedule_decision schedule_decide(const struct schedule_outcome *outcome,
 
     if (schedule_is_success(outcome->status_code))
         decision.verdict = SCHEDULE_DELIVERED;
-    else if (outcome->status_code == STATUS_GONE)
+    else if (outcome->status_code == SCHEDULE_STATUS_GONE)
         decision.verdict = SCHEDULE_GONE;
     else if (outcome->attempt > outcome->max_retries)
         decision.verdict = SCHEDULE_EXHAUSTED;

@@ -104,6 +104,17 @@ static void leaves_alone_who_asks_for_it(void **state)
     assert_int_equal(pace.paused_until_ms, 51000);
 }
 
+static void sends_nothing_to_who_is_gone(void **state)
+{
+    struct pace pace;
+
+    (void)state;
+    pace_init(&pace, 16);
+    pace_learn(&pace, 1000, 410, 0, 1);
+    assert_int_equal(pace_hold(&pace, 30999), 0);
+    assert_true(pace_hold(&pace, 31000) > 0); /* it may have been enabled again */
+}
+
 static void bounds_the_pause(void **state)
 {
     struct pace pace;
@@ -129,6 +140,7 @@ int main(void)
         cmocka_unit_test(leaves_one_slot_to_a_dead_one),
         cmocka_unit_test(suspects_who_never_answered_at_once),
         cmocka_unit_test(leaves_alone_who_asks_for_it),
+        cmocka_unit_test(sends_nothing_to_who_is_gone),
         cmocka_unit_test(bounds_the_pause),
     };
 
