@@ -267,6 +267,7 @@ static enum result read_key_columns(struct cursor *c, struct change *change)
             return fail(c, "no more than 32 key columns");
         if ((count > 0 && !take(c, ',')) || !take(c, '{'))
             return fail(c, "a key column");
+        names[count] = (struct str){0}; /* not that of the message before */
         for (bool first = true;; first = false) {
             if (next_key(c, first, &key, &more) != OK)
                 return FAILED;
@@ -275,7 +276,8 @@ static enum result read_key_columns(struct cursor *c, struct change *change)
             if (str_eq(key, STR("name")) ? read_name(c, &names[count]) != OK : skip_value(c) != OK)
                 return FAILED;
         }
-        count++;
+        if (names[count++].len == 0)
+            return fail(c, "a key column's name before this");
     }
     change->key = names;
     change->key_count = count;

@@ -18,13 +18,14 @@ static bool jansson_takes(struct str text, enum json_error_code *code)
     return root != NULL;
 }
 
-/* Where the two may differ: numbers that numeric does not hold, and nesting. */
+/* Where the two may differ: numbers that numeric does not hold, nesting, and a NUL, behind which
+ * jansson looks at nothing. */
 static bool is_modest(struct str text)
 {
     size_t opened = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == 'e' || text.data[i] == 'E')
+        if (text.data[i] == 'e' || text.data[i] == 'E' || text.data[i] == '\0')
             return false;
         opened += text.data[i] == '[' || text.data[i] == '{';
     }

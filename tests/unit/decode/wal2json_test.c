@@ -301,6 +301,10 @@ static const struct {
     {"a key without value", STR("{\"action\":\"I\",\"x\":}")},
     {"a key without value, and more", STR("{\"action\":\"I\",\"x\":,\"y\":1}")},
     {"brackets that were never opened", STR("{\"action\":\"I\",\"x\":]}")},
+    {"a key column without name", STR("{\"action\":\"I\",\"schema\":\"s\",\"table\":\"t\","
+                                      "\"columns\":[],\"pk\":[{\"typeoid\":20}]}")},
+    {"a key column with an empty one", STR("{\"action\":\"I\",\"schema\":\"s\",\"table\":\"t\","
+                                           "\"columns\":[],\"pk\":[{\"name\":\"\"}]}")},
     {"a pk that is an object", STR("{\"action\":\"I\",\"pk\":{}}")},
 };
 
