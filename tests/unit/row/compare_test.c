@@ -151,6 +151,7 @@ static void compares_by_type(void **state)
     } rows[] = {
         {"numbers by value", &number, "10", "9.50", 1},
         {"a number with a word cannot be compared", &number, "10", "abc", BEYOND},
+        {"nor a word with a number", &number, "abc", "10", BEYOND},
         {"booleans by meaning", &boolean, "true", "yes", 0},
         {"false comes first", &boolean, "false", "t", -1},
         {"a boolean with a word", &boolean, "true", "maybe", BEYOND},

@@ -33,6 +33,7 @@ static const struct row {
     {"an escaped backslash", PATTERN_LIKE, false, "a\\\\b", "a\\b", true},
     {"an escaped letter is the letter", PATTERN_LIKE, false, "\\a", "a", true},
     {"going back to a later start", PATTERN_LIKE, false, "%ab", "aaab", true},
+    {"to one that overlaps", PATTERN_LIKE, false, "%ab", "aab", true},
     {"two runs", PATTERN_LIKE, false, "a%b%c", "a--b--b-c", true},
     {"no text", PATTERN_LIKE, false, "%", "", true},
     {"no pattern", PATTERN_LIKE, false, "", "a", false},
@@ -58,6 +59,7 @@ static const struct row {
     {"an escaped dot", PATTERN_REGEX, false, "^a\\.b$", "axb", false},
     {"a dot within brackets", PATTERN_REGEX, false, "^a[.]b$", "axb", false},
     {"a bracket that comes first within brackets", PATTERN_REGEX, false, "^[]a]+$", "]a", true},
+    {"and does not end them", PATTERN_REGEX, false, "^[]\\d]+$", "]5]", true},
     {"a negated one", PATTERN_REGEX, false, "^[^]a]+$", "bc", true},
     {"a named class", PATTERN_REGEX, false, "^[[:alpha:]]+$", "ab", true},
     {"an escaped slash within brackets", PATTERN_REGEX, false, "^[\\/]$", "/", true},
@@ -144,6 +146,7 @@ static void is_bounded(void **state)
     assert_int_equal(
         pattern_new(str_from(pattern_text, PATTERN_MAX_BYTES), PATTERN_LIKE, false, &pattern, &err),
         OK);
+    text[1024 * 1024 - 1] = 'b'; /* a match in the end */
     CHECK(!pattern_matches(pattern, str_from(text, 1024 * 1024)), "a slow one is given up");
     pattern_free(pattern);
     CHECK(pattern_new(str_from("[\0", 2), PATTERN_REGEX, false, &pattern, &err) == FAILED,

@@ -150,6 +150,8 @@ static void judges(void **state)
         {"imatch", "status=imatch.FAILED", true},
         {"like works on numbers too", "amount=like.100%", true},
 
+        {"a closing parenthesis alone is text", "status=neq.a),done=eq.false", true},
+        {"an escaped quote does not end the quotes", "title=neq.\"a\\\",b\"", true},
         {"a name in quotes", "\"My Col\"=eq.x", true},
         {"an unknown type is text", "strange=eq.x", true},
         {"a quote inside a value keeps its comma", "title=eq.x\"a,b\"", false},
