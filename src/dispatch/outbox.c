@@ -209,6 +209,8 @@ static struct delivery *read_delivery(const struct pg_result *result, size_t row
         return NULL;
     delivery->attempts = number_of(result, row, CLAIM_ATTEMPTS);
     delivery->timeout_ms = 1000 * number_of(result, row, CLAIM_TIMEOUT_SECONDS);
+    if (delivery->timeout_ms == 0) /* which curl would take for none */
+        delivery->timeout_ms = 1000;
     delivery->max_retries = number_of(result, row, CLAIM_MAX_RETRIES);
     return delivery;
 }
