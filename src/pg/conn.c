@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/internal.h"
@@ -229,38 +228,6 @@ static void start_connecting(struct pg_conn *conn)
     want_events(conn, UV_WRITABLE);
 }
 
-/* libpq would resolve names in the foreground. One host name with several addresses becomes a list
- * of the same name with each address, which libpq tries in turn. */
-static void use_addresses(struct pg_conn *conn, const struct addrinfo *found)
-{
-    const char *host = pg_params_get(&conn->params, "host");
-    char *name = mem_strdup(host);
-    struct buf names, addresses;
-    char text[INET6_ADDRSTRLEN];
-
-    buf_init(&names, 65536);
-    buf_init(&addresses, 65536);
-    for (; found; found = found->ai_next) {
-        if (found->ai_family == AF_INET)
-            uv_ip4_name((const struct sockaddr_in *)(const void *)found->ai_addr, text,
-                        sizeof(text));
-        else if (found->ai_family == AF_INET6)
-            uv_ip6_name((const struct sockaddr_in6 *)(const void *)found->ai_addr, text,
-                        sizeof(text));
-        else
-            continue;
-        buf_addf(&names, "%s%s", names.len ? "," : "", name);
-        buf_addf(&addresses, "%s%s", addresses.len ? "," : "", text);
-    }
-    if (addresses.len) {
-        pg_params_set(&conn->params, "host", buf_str(&names).data);
-        pg_params_set(&conn->params, "hostaddr", buf_str(&addresses).data);
-    }
-    buf_fini(&names);
-    buf_fini(&addresses);
-    free(name);
-}
-
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct pg_conn *conn = request->data;
@@ -278,20 +245,9 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         lose(conn, &err);
         return;
     }
-    use_addresses(conn, found);
+    pg_params_set_addresses(&conn->params, found);
     uv_freeaddrinfo(found);
     start_connecting(conn);
-}
-
-static bool is_name_to_resolve(const struct pg_params *params)
-{
-    const char *host = pg_params_get(params, "host");
-    struct sockaddr_in6 ip6;
-    struct sockaddr_in ip4;
-
-    return host && *host && *host != '/' && *host != '@' && !strchr(host, ',') &&
-           !pg_params_get(params, "hostaddr") && uv_ip4_addr(host, 0, &ip4) != 0 &&
-           uv_ip6_addr(host, 0, &ip6) != 0;
 }
 
 static void begin(struct pg_conn *conn)
@@ -300,7 +256,7 @@ static void begin(struct pg_conn *conn)
     struct err err;
     int rc;
 
-    if (!is_name_to_resolve(&conn->params)) {
+    if (!pg_params_need_resolving(&conn->params)) {
         start_connecting(conn);
         return;
     }
@@ -326,7 +282,8 @@ static void on_timeout(uv_timer_t *timer)
     lose(conn, &err);
 }
 
-/* The kick does what must not happen inside pg_conn_open() or pg_conn_stream_resume(): callbacks. */
+/* The kick does what must not happen inside pg_conn_open() or pg_conn_stream_resume(): callbacks.
+ */
 static void on_kick(uv_timer_t *timer)
 {
     struct pg_conn *conn = timer->data;
