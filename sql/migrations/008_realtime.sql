@@ -139,7 +139,8 @@ $$;
 comment on function pgherald.realtime_access(oid, text) is 'pgherald: what a role may see of a table';
 revoke execute on function pgherald.realtime_access(oid, text) from public;
 
--- The name of a prepared statement that judges a row literal of the table by these policies. It is
+-- The name of a prepared statement that judges the row in the setting pgherald.row (a literal of the
+-- table's type) by these policies; in a setting, so that no error quotes it as part of a statement. It is
 -- parsed here, as the daemon's role, since policies were parsed when they were made: whoever runs
 -- them need not be allowed to look into the schemas that they mention. To be called under the
 -- search path that it will run under.
@@ -149,7 +150,8 @@ language plpgsql
 as $$
 declare
   body constant text := pg_catalog.format(
-    'select coalesce((%s) and (%s), false) from pg_catalog.jsonb_populate_record($1::%s, ''{}'') as %I',
+    'select coalesce((%s) and (%s), false) from pg_catalog.jsonb_populate_record('
+      || 'pg_catalog.current_setting(''pgherald.row'')::%s, ''{}'') as %I',
     one_of, coalesce(all_of, 'true'), table_name, alias);
   name constant text := 'pgherald_' || pg_catalog.md5(body);
   known constant text[] := (select pg_catalog.array_agg(s.name) from pg_catalog.pg_prepared_statement() s);
@@ -160,7 +162,7 @@ begin
   if pg_catalog.cardinality(known) > 500 then
     deallocate all;
   end if;
-  execute pg_catalog.format('prepare %I (text) as %s', name, body);
+  execute pg_catalog.format('prepare %I as %s', name, body);
   return name;
 end
 $$;
@@ -301,14 +303,16 @@ begin
             set_config('request.jwt.claims', s.v ->> 'claims', true),
             set_config('role', accessed, true);
           if visible then
-            execute format('execute %I (%L)', judge, row_text) into visible;
+            perform set_config('pgherald.row', row_text, true);
+            execute format('execute %I', judge) into visible;
           end if;
           if visible and access.policies && needs_missing then
             execute format('select exists (select from %s where %s)', t.name, same_row)
               into visible using image;
           end if;
           if old_visible then
-            execute format('execute %I (%L)', judge, old_text) into old_visible;
+            perform set_config('pgherald.row', old_text, true);
+            execute format('execute %I', judge) into old_visible;
           end if;
           perform set_config('role', own_role, true), set_config('search_path', '', true);
         exception when others then

@@ -259,6 +259,12 @@ static void serve(struct delivery *delivery, const struct recipient *recipient, 
             send_group(delivery, recipient, t, verdict, done);
 }
 
+/* Messages about data (class 22) quote values of the row, which are nothing for a log. */
+static const char *words_for_log(const struct verdict *verdict)
+{
+    return strncmp(verdict->sqlstate, "22", 2) == 0 ? "a data exception" : verdict->problem;
+}
+
 static void log_failures(const struct delivery *delivery)
 {
     const struct question *question = &delivery->waiting->question;
@@ -272,7 +278,7 @@ static void log_failures(const struct delivery *delivery)
             log_warn("realtime", "a policy failed, the row was not sent",
                      log_v("schema", change->schema), log_v("table", change->table),
                      log_s("role", question->sessions[i]->role),
-                     log_s("sqlstate", verdict->sqlstate), log_s("error", verdict->problem));
+                     log_s("sqlstate", verdict->sqlstate), log_s("error", words_for_log(verdict)));
     }
     stat_add(&delivery->core->stats->rls_errors_total, failed);
 }

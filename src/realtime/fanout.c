@@ -11,6 +11,8 @@
 #define MAX_WAITING 8192
 #define MAX_WAITING_BYTES ((size_t)64 << 20)
 #define MAX_BATCH_BYTES ((size_t)8 << 20)
+#define MAX_BATCH_SESSIONS 2000 /* verdicts in a batch, so that it ends well within its time-out   \
+                                 */
 #define MAX_ATTEMPTS 4 /* a row that breaks the connection so often is not asked about again */
 
 struct fanout {
@@ -88,16 +90,18 @@ static void deliver_decided(struct fanout *fanout)
 
 static size_t collect_batch(struct fanout *fanout, struct question **batch)
 {
-    size_t count = 0, bytes = 0, limit = fanout->singly > 0 ? 1 : RLS_MAX_BATCH;
+    size_t count = 0, bytes = 0, sessions = 0, limit = fanout->singly > 0 ? 1 : RLS_MAX_BATCH;
 
-    for (struct waiting *w = fanout->first; w && count < limit && bytes < MAX_BATCH_BYTES;
-         w = w->next) {
+    for (struct waiting *w = fanout->first; w && count < limit; w = w->next) {
         if (is_decided(w))
             continue;
+        bytes += w->question.event->msg.bytes;
+        sessions += w->question.count;
+        if (count > 0 && (bytes > MAX_BATCH_BYTES || sessions > MAX_BATCH_SESSIONS))
+            break;
         w->asked = true;
         w->attempts++;
         batch[count++] = &w->question;
-        bytes += w->question.event->msg.bytes;
     }
     if (fanout->singly > 0)
         fanout->singly--;
@@ -149,18 +153,22 @@ static void take_gap(struct fanout *fanout)
 {
     struct client *next_client;
     struct channel *next;
+    size_t failed = 0;
 
-    log_warn("realtime", "rows were left out, clients have to rejoin");
     for (struct client *client = fanout->core->clients; client; client = next_client) {
         next_client = client->next;
         for (struct channel *channel = client->channels; channel; channel = next) {
             next = channel->next;
-            if (channel->binding_count > 0)
+            if (channel->binding_count > 0) {
                 channel_fail(channel);
+                failed++;
+            }
             if (client->closing)
                 break;
         }
     }
+    if (failed > 0)
+        log_warn("realtime", "rows were left out, clients rejoin", log_u("channels", failed));
 }
 
 void fanout_take(struct fanout *fanout, struct event *event)
