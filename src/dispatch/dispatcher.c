@@ -9,6 +9,7 @@
 #include "dispatch/attempt.h"
 #include "dispatch/endpoint.h"
 #include "dispatch/headers.h"
+#include "dispatch/ledger.h"
 #include "dispatch/outbox.h"
 #include "dispatch/report.h"
 #include "dispatch/request.h"
@@ -21,13 +22,6 @@
 #define WAIT_MS 4000
 #define HOLD_AHEAD 1024 /* deliveries held beyond those under way */
 #define HOLD_BYTES ((size_t)32 << 20)
-
-#define RECORD_BATCH 512
-#define RECORD_BYTES ((size_t)8 << 20)
-#define RECORD_BYTES_MAX ((size_t)64 << 20)
-#define RECORD_DELAY_MS 5 /* how long the first result waits for company */
-
-#define MOST_REFUSALS 5 /* of one result, with ever longer pauses in between */
 
 #define TICK_MS 1000
 #define POLL_TICKS 30 /* for those who write to the outbox and tell nobody */
@@ -63,14 +57,7 @@ struct dispatcher {
     struct sender *sender;
     struct endpoints *endpoints;
 
-    struct delivery_list done;      /* results to record */
-    struct delivery_list recording; /* the statement is under way */
-    struct delivery_list unsent;    /* to give back */
-    bool flush_due;
-    bool releasing;
-    size_t careful;    /* results to record one by one, since together they were refused */
-    unsigned refusals; /* of the first of them alone, in a row */
-
+    struct ledger ledger;
     bool wants_claim;
     bool claiming;
     size_t claimed_count, claimed_bytes; /* by the claim under way */
@@ -125,14 +112,21 @@ static void tell_activity(struct dispatcher *d, const struct delivery *delivery)
         msg_unref(&event->msg);
 }
 
-/* It is recorded a little later, together with others. */
 static void conclude(struct dispatcher *d, struct delivery *delivery)
 {
     endpoints_ended(d->endpoints, delivery, clock_monotonic_ms());
     attempt_count(delivery, d->stats);
     attempt_log(delivery);
     tell_activity(d, delivery);
-    delivery_list_add(&d->done, delivery);
+    ledger_add_result(&d->ledger, delivery, clock_monotonic_ms());
+}
+
+static void give_back(struct dispatcher *d, struct delivery *delivery)
+{
+    struct delivery_list list = {0};
+
+    delivery_list_add(&list, delivery);
+    ledger_add_unsent(&d->ledger, &list);
 }
 
 static void on_answer(void *arg, void *request_arg, const struct sender_answer *answer)
@@ -142,7 +136,7 @@ static void on_answer(void *arg, void *request_arg, const struct sender_answer *
 
     if (answer->broken_off) {
         endpoints_ended(d->endpoints, delivery, clock_monotonic_ms());
-        delivery_list_add(&d->unsent, delivery);
+        give_back(d, delivery);
         return;
     }
     attempt_judge(delivery, answer, next_random(d));
@@ -195,46 +189,7 @@ static void send_waiting(struct dispatcher *d)
     stat_set(&d->stats->inflight, endpoints_in_flight(d->endpoints));
 }
 
-/* Recording */
-
-static void on_flush(uv_timer_t *timer)
-{
-    struct dispatcher *d = timer->data;
-
-    d->flush_due = true;
-}
-
-static void start_recording(struct dispatcher *d)
-{
-    uint64_t now_ms = clock_monotonic_ms();
-    size_t most = d->careful ? 1 : RECORD_BATCH;
-    struct buf results;
-
-    buf_init(&results, RECORD_BYTES_MAX);
-    while (d->done.first && d->recording.count < most && results.len < RECORD_BYTES) {
-        struct delivery *delivery = delivery_list_take(&d->done);
-
-        report_add_json(&results, delivery, now_ms);
-        delivery_list_add(&d->recording, delivery);
-    }
-    buf_add_char(&results, ']');
-    outbox_record(d->outbox, buf_str(&results));
-    buf_fini(&results);
-    d->flush_due = false;
-    uv_timer_stop(&d->flush);
-}
-
-/* One statement at a time: while it runs, the next batch grows by itself. */
-static void record_results(struct dispatcher *d)
-{
-    if (!d->done.first || d->recording.first || !outbox_is_up(d->outbox))
-        return;
-    if (d->flush_due || d->careful || d->done.count >= RECORD_BATCH ||
-        d->state != DISPATCHER_RUNNING)
-        start_recording(d);
-    else if (!uv_is_active((uv_handle_t *)&d->flush))
-        uv_timer_start(&d->flush, on_flush, RECORD_DELAY_MS, 0);
-}
+/* Recording and giving back */
 
 static void on_due(uv_timer_t *timer)
 {
@@ -250,60 +205,40 @@ static void wake_in(struct dispatcher *d, uint64_t delay_ms)
         uv_timer_start(&d->due, on_due, delay_ms, 0);
 }
 
-/* After a retry was recorded there is a new moment to wake up at. */
 static void on_recorded(void *arg)
 {
     struct dispatcher *d = arg;
-    struct delivery *delivery;
 
-    d->refusals = 0;
-    if (d->careful)
-        d->careful--;
-    while ((delivery = delivery_list_take(&d->recording))) {
-        if (delivery->attempt.decision.verdict == SCHEDULE_RETRY)
-            wake_in(d, delivery->attempt.decision.delay_ms);
-        delivery_free(delivery);
-    }
+    wake_in(d, ledger_recorded(&d->ledger));
 }
 
-/* Refused together, they are tried one by one, until it is known which of them it is about. That
- * one is given up in the end, since it would hold up all others: its lease ends, it is sent again.
- */
 static void on_refused(void *arg)
 {
     struct dispatcher *d = arg;
-    struct delivery *delivery;
 
-    if (d->recording.count > 1)
-        d->careful = d->recording.count;
-    else
-        d->refusals++;
-    if (d->refusals < MOST_REFUSALS)
-        return;
-    d->refusals = 0;
-    delivery = delivery_list_take(&d->recording);
-    log_error("dispatch", "an attempt could not be recorded, its delivery will be sent again",
-              log_v("delivery", delivery->field[DELIVERY_ID]),
-              log_v("message", delivery->field[DELIVERY_MESSAGE_ID]));
-    delivery_free(delivery);
+    ledger_refused(&d->ledger);
 }
-
-/* Giving back */
 
 static void on_released(void *arg)
 {
     struct dispatcher *d = arg;
 
-    d->releasing = false;
+    ledger_released(&d->ledger);
 }
 
-static void release_unsent(struct dispatcher *d)
+/* It only ends the loop's sleep. */
+static void on_flush(uv_timer_t *timer)
 {
-    if (!d->unsent.first || d->releasing || !outbox_is_up(d->outbox))
-        return;
-    d->releasing = true;
-    outbox_release(d->outbox, &d->unsent);
-    delivery_list_free(&d->unsent);
+    (void)timer;
+}
+
+static void write_ledger(struct dispatcher *d)
+{
+    bool hurry = d->state != DISPATCHER_RUNNING;
+    uint64_t wait_ms = ledger_write(&d->ledger, d->outbox, clock_monotonic_ms(), hurry);
+
+    if (wait_ms != UINT64_MAX && !uv_is_active((uv_handle_t *)&d->flush))
+        uv_timer_start(&d->flush, on_flush, wait_ms, 0);
 }
 
 /* Claiming */
@@ -312,7 +247,7 @@ static bool may_claim(const struct dispatcher *d)
 {
     return d->state == DISPATCHER_RUNNING && !d->claiming && outbox_is_up(d->outbox) &&
            endpoints_held(d->endpoints) < d->hold / 2 + d->config->webhook_concurrency &&
-           endpoints_held_bytes(d->endpoints) < HOLD_BYTES / 2 && d->done.count < 2 * RECORD_BATCH;
+           endpoints_held_bytes(d->endpoints) < HOLD_BYTES / 2 && !ledger_is_behind(&d->ledger);
 }
 
 static void claim_deliveries(struct dispatcher *d)
@@ -352,7 +287,7 @@ static void on_delivery(void *arg, struct delivery *delivery)
     if (d->state == DISPATCHER_RUNNING)
         endpoints_add(d->endpoints, delivery, clock_monotonic_ms());
     else
-        delivery_list_add(&d->unsent, delivery);
+        give_back(d, delivery);
 }
 
 static void on_claimed(void *arg)
@@ -380,18 +315,12 @@ static void on_up(void *arg)
     d->wants_claim = true;
 }
 
-/* Whether the record under way was taken is not known; it is made again. What should have been
- * given back may belong to another dispatcher by the time the connection is there again. */
 static void on_down(void *arg)
 {
     struct dispatcher *d = arg;
 
-    delivery_list_join(&d->recording, &d->done);
-    d->done = d->recording;
-    d->recording = (struct delivery_list){0};
-    delivery_list_free(&d->unsent);
+    ledger_lost(&d->ledger);
     d->claiming = false;
-    d->releasing = false;
 }
 
 /* Time */
@@ -403,7 +332,7 @@ static void on_tick(uv_timer_t *timer)
     struct delivery_list late = endpoints_take_late(d->endpoints, now_ms - WAIT_MS, now_ms);
 
     if (outbox_is_up(d->outbox))
-        delivery_list_join(&d->unsent, &late);
+        ledger_add_unsent(&d->ledger, &late);
     else
         delivery_list_free(&late);
     endpoints_look(d->endpoints, now_ms);
@@ -436,9 +365,7 @@ static void on_closed(uv_handle_t *handle)
     if (--d->handles > 0)
         return;
     endpoints_free(d->endpoints);
-    delivery_list_free(&d->done);
-    delivery_list_free(&d->recording);
-    delivery_list_free(&d->unsent);
+    ledger_fini(&d->ledger);
     buf_fini(&d->full);
     free(d);
 }
@@ -449,10 +376,9 @@ static void close_everything(struct dispatcher *d)
                               (uv_handle_t *)&d->due, (uv_handle_t *)&d->flush,
                               (uv_handle_t *)&d->deadline};
 
-    if (d->done.first || d->recording.first || d->unsent.first)
+    if (!ledger_is_settled(&d->ledger))
         log_warn("dispatch", "stopped before everything was recorded; it will be sent again",
-                 log_u("attempts", d->done.count + d->recording.count),
-                 log_u("not_given_back", d->unsent.count));
+                 log_u("attempts", d->ledger.done.count + d->ledger.recording.count));
     outbox_close(d->outbox);
     sender_close(d->sender);
     stat_set(&d->stats->inflight, 0);
@@ -460,12 +386,6 @@ static void close_everything(struct dispatcher *d)
     for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
         uv_close(handles[i], on_closed);
     d->on_stopped(d->arg);
-}
-
-static bool is_settled(const struct dispatcher *d)
-{
-    return !d->done.first && !d->recording.first && !d->unsent.first && !d->releasing &&
-           !d->claiming;
 }
 
 /* Before recording and giving back, since it adds to both. */
@@ -481,7 +401,8 @@ static void settle_if_drained(struct dispatcher *d)
 
 static void stop_if_settled(struct dispatcher *d)
 {
-    if (d->state != DISPATCHER_SETTLING || (!is_settled(d) && !d->deadline_passed))
+    if (d->state != DISPATCHER_SETTLING ||
+        ((!ledger_is_settled(&d->ledger) || d->claiming) && !d->deadline_passed))
         return;
     set_state(d, DISPATCHER_STOPPED);
     close_everything(d);
@@ -494,7 +415,7 @@ void dispatcher_stop(struct dispatcher *d)
     if (d->state != DISPATCHER_RUNNING)
         return;
     waiting = endpoints_take_late(d->endpoints, UINT64_MAX, clock_monotonic_ms());
-    delivery_list_join(&d->unsent, &waiting);
+    ledger_add_unsent(&d->ledger, &waiting);
     uv_timer_stop(&d->due);
     uv_timer_stop(&d->tick);
     set_deadline(d, d->config->shutdown_timeout_ms);
@@ -508,8 +429,7 @@ static void on_turn(uv_prepare_t *turn)
 
     send_waiting(d);
     settle_if_drained(d);
-    record_results(d);
-    release_unsent(d);
+    write_ledger(d);
     claim_deliveries(d);
     stop_if_settled(d);
 }
