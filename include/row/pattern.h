@@ -19,8 +19,10 @@
 #include "base/str.h"
 
 #define PATTERN_MAX_BYTES 1024
-#define PATTERN_MAX_REPEAT 255               /* product of all {n,m} of an expression */
-#define PATTERN_MAX_SUBJECT (64 * 1024)      /* a longer text matches no regular expression */
+#define PATTERN_MAX_REPEAT 255          /* product of all {n,m} of an expression */
+#define PATTERN_MAX_NODES 2048          /* of an expression once its repetitions are unrolled */
+#define PATTERN_MAX_NESTING 64          /* of groups */
+#define PATTERN_MAX_SUBJECT (64 * 1024) /* a longer text matches no regular expression */
 #define PATTERN_MAX_STEPS (32 * 1024 * 1024) /* of LIKE on one text */
 
 enum pattern_kind { PATTERN_LIKE, PATTERN_REGEX };

@@ -5,7 +5,8 @@
 #include "rules/ruleset.h"
 
 /* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed values
- * that did not change. Redacted values are "[redacted]", ignored columns are not there. */
+ * that did not change. Redacted values are "[redacted]", ignored columns are not there, and a value for
+ * which jsonb has no room (240 MB of text in a row, 30 MB of json) is "[left out: N bytes]". */
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
                    const struct change *change);
 /* The same of the old row, as much of it as the replica identity carries. */

@@ -186,8 +186,61 @@ static enum result add_brackets(struct buf *out, struct str text, size_t *at, st
     return err_set(err, "a bracket is not closed");
 }
 
-/* libc unrolls {n,m}: nested ones multiply to gigabytes. */
-static enum result count_repeat(struct str rest, unsigned long *product, struct err *err)
+/* How large an expression gets in libc, which unrolls its repetitions: `a+` becomes `aa*`, so that
+ * `((a+)+)+` doubles with each plus. */
+struct sizing {
+    size_t nodes[PATTERN_MAX_NESTING]; /* of each open group */
+    size_t depth;
+    size_t last; /* nodes of what a quantifier would repeat; 0: there is nothing */
+    bool quantified;
+};
+
+static enum result check_nodes(const struct sizing *s, struct err *err)
+{
+    if (s->nodes[s->depth] > PATTERN_MAX_NODES)
+        return err_set(err, "its repetitions make it larger than %d nodes", PATTERN_MAX_NODES);
+    return OK;
+}
+
+static enum result size_atom(struct sizing *s, size_t nodes, struct err *err)
+{
+    s->last = nodes;
+    s->quantified = false;
+    s->nodes[s->depth] += nodes;
+    return check_nodes(s, err);
+}
+
+static enum result size_repeat(struct sizing *s, size_t times, struct err *err)
+{
+    if (s->quantified)
+        return err_set(err, "a quantifier cannot follow another");
+    s->quantified = true;
+    s->nodes[s->depth] += s->last * (times - 1);
+    s->last *= times;
+    return check_nodes(s, err);
+}
+
+static enum result size_open(struct sizing *s, struct err *err)
+{
+    if (s->depth + 1 == PATTERN_MAX_NESTING)
+        return err_set(err, "its groups are nested deeper than %d", PATTERN_MAX_NESTING - 1);
+    s->nodes[++s->depth] = 0;
+    s->last = 0;
+    s->quantified = false;
+    return OK;
+}
+
+static enum result size_close(struct sizing *s, struct err *err)
+{
+    if (s->depth == 0) /* libc says what it thinks of it */
+        return size_atom(s, 1, err);
+    s->depth--;
+    return size_atom(s, s->nodes[s->depth + 1] + 1, err);
+}
+
+/* libc unrolls {n,m}: nested ones multiply to gigabytes. `{n,}` is n times and a star. */
+static enum result count_repeat(struct str rest, unsigned long *product, size_t *times,
+                                struct err *err)
 {
     unsigned long largest = 1, number = 0;
 
@@ -199,13 +252,55 @@ static enum result count_repeat(struct str rest, unsigned long *product, struct 
         largest = number > largest ? number : largest;
     }
     *product *= largest;
+    *times = largest + 1;
     if (*product > PATTERN_MAX_REPEAT)
         return err_set(err, "its {n,m} repeat more than %d times in all", PATTERN_MAX_REPEAT);
     return OK;
 }
 
+/* A character that stands for itself or for something to do; not one of `[`, `\\` and `{`. */
+static enum result size_character(struct sizing *s, char c, struct err *err)
+{
+    switch (c) {
+    case '(':
+        return size_open(s, err);
+    case ')':
+        return size_close(s, err);
+    case '*':
+    case '?':
+        return size_repeat(s, 1, err);
+    case '+':
+        return size_repeat(s, 2, err);
+    case '|':
+        s->nodes[s->depth]++;
+        s->last = 0;
+        s->quantified = false;
+        return check_nodes(s, err);
+    default:
+        return size_atom(s, 1, err);
+    }
+}
+
+/* *at stands on `{`; copies up to and with its `}`. */
+static enum result add_repeat(struct buf *out, struct str text, size_t *at, struct sizing *size,
+                              unsigned long *product, struct err *err)
+{
+    struct str rest = str_from(text.data + *at, text.len - *at);
+    struct str inside, behind;
+    size_t times;
+
+    if (!str_split(rest, '}', &inside, &behind))
+        return err_set(err, "a brace is not closed");
+    if (count_repeat(rest, product, &times, err) != OK || size_repeat(size, times, err) != OK)
+        return FAILED;
+    buf_add(out, rest.data, inside.len + 1);
+    *at += inside.len + 1;
+    return OK;
+}
+
 static enum result translate(struct buf *out, struct str text, struct err *err)
 {
+    struct sizing size = {0};
     unsigned long repeats = 1;
     size_t i = 0;
 
@@ -213,20 +308,29 @@ static enum result translate(struct buf *out, struct str text, struct err *err)
         char c = text.data[i];
 
         if (c == '[') {
-            if (add_brackets(out, text, &i, err) != OK)
+            if (add_brackets(out, text, &i, err) != OK || size_atom(&size, 1, err) != OK)
                 return FAILED;
             continue;
         }
         if (c == '\\') {
             if (++i == text.len)
                 return err_set(err, "the expression must not end with a backslash");
-            if (add_escape(out, text.data[i++], false, err) != OK)
+            if (add_escape(out, text.data[i++], false, err) != OK || size_atom(&size, 1, err) != OK)
                 return FAILED;
+            continue;
+        }
+        if (c == '{') {
+            if (add_repeat(out, text, &i, &size, &repeats, err) != OK)
+                return FAILED;
+            continue;
+        }
+        if (c == '?' && size.quantified) { /* not greedy: it matches all the same */
+            i++;
             continue;
         }
         if (c == '(' && i + 1 < text.len && text.data[i + 1] == '?')
             return err_set(err, "(? is not known: use plain groups");
-        if (c == '{' && count_repeat(str_from(text.data + i, text.len - i), &repeats, err) != OK)
+        if (size_character(&size, c, err) != OK)
             return FAILED;
         buf_add_char(out, c);
         i++;

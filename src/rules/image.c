@@ -4,8 +4,43 @@
 #include "base/json.h"
 #include "row/value.h"
 
+/* jsonb holds 268,435,455 bytes, a little less than that as text; and what is nested needs up to
+ * six times its text there (`1,` twelve bytes), and in the memory of its parser thirty times. So an
+ * image has room for so many bytes, in which nested values count eightfold. Source: jsonb.h. */
+#define MAX_ROOM ((size_t)240 * 1000 * 1000)
+#define NESTED_WEIGHT 8
+#define SMALL_VALUE 65536 /* not worth looking its type up */
+
+static size_t weight_of(const struct ruleset *rules, const struct column *column)
+{
+    const struct type *type;
+
+    if (column->value.len <= SMALL_VALUE)
+        return column->value.len * NESTED_WEIGHT;
+    type = types_find(ruleset_types(rules), column->type);
+    if (type &&
+        (type->kind == TYPE_JSON || type->kind == TYPE_ARRAY || type->kind == TYPE_COMPOSITE))
+        return column->value.len * NESTED_WEIGHT;
+    return column->value.len;
+}
+
+/* A value for which jsonb has no room must not stop the pipeline for good: its size stands there.
+ */
+static void add_value(struct buf *out, struct ruleset *rules, const struct column *column,
+                      size_t *room)
+{
+    size_t weight = weight_of(rules, column);
+
+    if (weight > *room) {
+        buf_addf(out, "\"[left out: %zu bytes]\"", column->value.len);
+        return;
+    }
+    *room -= weight;
+    value_add_json(out, ruleset_types(rules), column, VALUE_AS_JSONB);
+}
+
 static void add_column(struct buf *out, struct ruleset *rules, const struct column_rule *rule,
-                       const struct column *column)
+                       const struct column *column, size_t *room)
 {
     if (rule->care == COLUMN_IGNORE)
         return;
@@ -15,20 +50,20 @@ static void add_column(struct buf *out, struct ruleset *rules, const struct colu
     if (rule->care == COLUMN_REDACT && column->form != VALUE_NULL)
         buf_add_c(out, "\"[redacted]\"");
     else
-        value_add_json(out, ruleset_types(rules), column, VALUE_AS_JSONB);
+        add_value(out, rules, column, room);
 }
 
 static void add_columns(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                        struct columns columns)
+                        struct columns columns, size_t *room)
 {
     for (size_t i = 0; i < columns.count && buf_ok(out); i++)
         add_column(out, rules, table_rules_column(rules, table, i, &columns.items[i]),
-                   &columns.items[i]);
+                   &columns.items[i], room);
 }
 
 /* Unchanged TOASTed values are not in the record, but a full identity has them. */
 static void add_unchanged(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                          const struct change *change)
+                          const struct change *change, size_t *room)
 {
     if (change->record.count >= change->identity.count || !change_has_full_identity(change))
         return;
@@ -36,29 +71,33 @@ static void add_unchanged(struct buf *out, struct ruleset *rules, struct table_r
         const struct column *column = &change->identity.items[i];
 
         if (!columns_find(change->record, column->name))
-            add_column(out, rules, table_rules_column(rules, table, i, column), column);
+            add_column(out, rules, table_rules_column(rules, table, i, column), column, room);
     }
 }
 
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
                    const struct change *change)
 {
+    size_t room = MAX_ROOM;
+
     buf_add_char(out, '{');
     if (!buf_ok(out))
         return;
-    add_columns(out, rules, table, change->record);
+    add_columns(out, rules, table, change->record, &room);
     if (change->kind == CHANGE_UPDATE)
-        add_unchanged(out, rules, table, change);
+        add_unchanged(out, rules, table, change, &room);
     buf_add_char(out, '}');
 }
 
 void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
                    const struct change *change)
 {
+    size_t room = MAX_ROOM;
+
     buf_add_char(out, '{');
     if (!buf_ok(out))
         return;
-    add_columns(out, rules, table, change->identity);
+    add_columns(out, rules, table, change->identity, &room);
     buf_add_char(out, '}');
 }
 

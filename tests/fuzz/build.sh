@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Read by run.sh and replay.sh: builds the objects that fuzz targets need, with make, in a folder of
 # their own.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit

@@ -2,6 +2,7 @@
 # Runs every file of the corpus through its target once, under the sanitizers, with any compiler.
 # Part of make check; the last line is "N passed, N failed".
 set -uo pipefail
+# shellcheck source=tests/fuzz/build.sh
 . "$(dirname "$0")/build.sh"
 
 dir=${FUZZ_BUILD:-build/fuzz-replay}

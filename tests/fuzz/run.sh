@@ -3,6 +3,7 @@
 # Needs clang with libFuzzer (Debian: clang libclang-rt-14-dev). What it finds is written to
 # build/fuzz/<target>-crash-*; make a small, readable file of it in tests/fuzz/corpus/<target>/.
 set -euo pipefail
+# shellcheck source=tests/fuzz/build.sh
 . "$(dirname "$0")/build.sh"
 
 dir=${FUZZ_BUILD:-build/fuzz}
