@@ -102,10 +102,11 @@ const struct option options[] = {
     {.name = "batch_max_wait",
      .kind = OPTION_DURATION,
      TARGET(batch_max_wait_ms),
-     .standard = "5ms",
+     .standard = "20ms",
      .min = 0,
      .max = 60 * SECOND,
-     .help = "Or once it is so old: what a quiet database waits for its audit entry."},
+     .help = "Or once it is so old, while more is waiting to be read. A quiet database never "
+             "waits: its changes are stored at once."},
     {.name = "store_buffer",
      .kind = OPTION_SIZE,
      TARGET(store_buffer_bytes),

@@ -19,10 +19,14 @@ static const struct {
     const char *name;
     enum type_kind kind;
 } kinds[] = {
-    {"number", TYPE_NUMBER},       {"bool", TYPE_BOOL},
-    {"json", TYPE_JSON},           {"timestamp", TYPE_TIMESTAMP},
-    {"timestamptz", TYPE_TIMESTAMPTZ}, {"bytea", TYPE_BYTEA},
-    {"array", TYPE_ARRAY},         {"composite", TYPE_COMPOSITE},
+    {"number", TYPE_NUMBER},
+    {"bool", TYPE_BOOL},
+    {"json", TYPE_JSON},
+    {"timestamp", TYPE_TIMESTAMP},
+    {"timestamptz", TYPE_TIMESTAMPTZ},
+    {"bytea", TYPE_BYTEA},
+    {"array", TYPE_ARRAY},
+    {"composite", TYPE_COMPOSITE},
 };
 
 static enum type_kind kind_of(struct str name)

@@ -67,6 +67,20 @@ static void on_stop_signal(uv_signal_t *signal, int signum)
 }
 
 /* What can change without a restart: the log's level. Rules need no reload at all. */
+static void apply(const struct daemon *daemon, const struct config *fresh)
+{
+    struct buf keys;
+
+    log_set_level(fresh->log_level);
+    buf_init(&keys, 4096);
+    if (config_needs_restart(daemon->config, fresh, &keys))
+        log_warn("daemon", "SIGHUP: log_level read again; a restart is needed for the others",
+                 log_v("changed", buf_str(&keys)));
+    else
+        log_info("daemon", "SIGHUP: log_level read again");
+    buf_fini(&keys);
+}
+
 static void on_hangup(uv_signal_t *signal, int signum)
 {
     struct daemon *daemon = signal->data;
@@ -78,8 +92,7 @@ static void on_hangup(uv_signal_t *signal, int signum)
         log_error("daemon", "SIGHUP: the configuration stays as it was", log_err(&err));
         return;
     }
-    log_set_level(fresh->log_level);
-    log_info("daemon", "SIGHUP: log_level read again; other settings need a restart");
+    apply(daemon, fresh);
     config_free(fresh);
 }
 

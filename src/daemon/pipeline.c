@@ -164,7 +164,7 @@ static void on_stored(void *arg, const struct batch *batch)
 
     p->backoff_ms = FIRST_BACKOFF_MS;
     p->failures = 0;
-    if (batch->delivery_rows > 0)
+    if (batch->delivery_rows > 0 || batch->rule_changes > 0) /* a webhook may be active again */
         p->doors.outbox_grew(p->doors.arg);
     if (p->doors.bindings(p->doors.arg) > 0) {
         struct event *event = event_new_stored(&stored);
@@ -221,8 +221,8 @@ static void tell_browsers(struct pipeline *p, const struct change *change, size_
     if (p->gap && !push_gap(p))
         return;
     p->gap = false;
-    event = event_new_row(change, p->txn.position.commit_lsn, p->txn.position.ordinal,
-                          source_bytes, ruleset_types(p->rules));
+    event = event_new_row(change, p->txn.position.commit_lsn, p->txn.position.ordinal, source_bytes,
+                          ruleset_types(p->rules));
     if (queue_push(p->doors.realtime, &event->msg))
         return;
     msg_unref(&event->msg);
@@ -280,12 +280,14 @@ static void hold_for_types(struct pipeline *p, struct str payload)
     p->catalog = catalog_load(&p->loop, p->config->database_url, &events, p);
 }
 
-static enum result process_row(struct pipeline *p, const struct change *change, struct str payload,
+static enum result process_row(struct pipeline *p, struct change *change, struct str payload,
                                struct err *err)
 {
     struct table_rules *table;
 
     p->txn.position.ordinal++;
+    change->commit_lsn = p->txn.position.commit_lsn; /* not the row's own, which is not unique */
+    change->commit_time = p->txn.position.commit_time;
     if (p->txn.covered)
         return OK;
     stat_add(&p->stats->changes_total, 1);
@@ -317,8 +319,8 @@ static void process_commit(struct pipeline *p, const struct change *change)
         confirm(p, p->ended);
 }
 
-static enum result process_change(struct pipeline *p, const struct change *change,
-                                  struct str payload, struct err *err)
+static enum result process_change(struct pipeline *p, struct change *change, struct str payload,
+                                  struct err *err)
 {
     switch (change->kind) {
     case CHANGE_BEGIN:

@@ -31,8 +31,8 @@ void transaction_add_rule_change(struct transaction *txn, enum rule_kind kind, s
 {
     struct rule_change *change;
 
-    txn->rule_changes = mem_grow(txn->rule_changes, txn->rule_change_count + 1,
-                                 sizeof(*txn->rule_changes));
+    txn->rule_changes =
+        mem_grow(txn->rule_changes, txn->rule_change_count + 1, sizeof(*txn->rule_changes));
     change = &txn->rule_changes[txn->rule_change_count++];
     change->kind = kind;
     change->id = str_from(str_dup(id), id.len);

@@ -101,6 +101,9 @@ test("SIGHUP changes the log level; a bad file changes nothing", async (t) => {
   writeFileSync(file, "log_level = debug\n");
   env.daemon.kill("SIGHUP");
   await eventually(() => /SIGHUP: log_level read again/.test(env.logText()), "the reload");
+  writeFileSync(file, "log_level = info\nbatch_max_changes = 77\n");
+  env.daemon.kill("SIGHUP");
+  await eventually(() => /restart is needed.*batch_max_changes/.test(env.logText()), "what needs a restart");
   writeFileSync(file, "log_level = loud\n");
   env.daemon.kill("SIGHUP");
   await eventually(() => /pgherald\.conf.*log_level.*debug, info, warn/s.test(env.logText()), "the complaint");

@@ -49,6 +49,7 @@ for (const vsn of ["1.0.0", "2.0.0"]) {
     assert.equal(data.record.id, id);
     assert.equal(data.errors, null);
     assert.match(data.commit_timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    assert.ok(Math.abs(Date.now() - Date.parse(data.commit_timestamp)) < 60000, data.commit_timestamp);
     assert.ok(data.columns.some(({ name, type }) => name === "id" && type === "uuid"));
     assert.equal(data.old_record, undefined);
     const leave = client.push(topic, "phx_leave", {}, { join_ref: ref });
