@@ -11,6 +11,7 @@
 
 #define FRAMES_A_TURN 256 /* then the other clients have a turn */
 #define CLOSE_WAIT_S 5
+#define MAX_REASON 123 /* RFC 6455, 5.5 */
 #define KEEP_RECEIVED 4096
 #define ARGUMENT_BYTES (TOKEN_MAX_BYTES + 64)
 
@@ -106,7 +107,7 @@ static void close_socket(void *socket, unsigned code, const char *reason)
 
     peer->close_code = code;
     peer->close_reason = reason;
-    lws_set_timeout(socket, PENDING_TIMEOUT_CLOSE_SEND, CLOSE_WAIT_S);
+    lws_set_timeout(socket, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_WAIT_S);
     lws_callback_on_writable(socket);
 }
 
@@ -184,14 +185,28 @@ static int send_frames(struct lws *wsi, struct client *client)
     return result;
 }
 
+/* lws_close_reason() does not bring the frame out when the callback then asks to be closed (4.1.6),
+ * so all of it is written here: final close frame, length, two bytes of code, the reason (RFC
+ * 6455, 5.2 and 5.5.1). */
+static int send_close(struct lws *wsi, const struct peer *peer)
+{
+    unsigned char room[LWS_PRE + 4 + MAX_REASON];
+    unsigned char *frame = room + LWS_PRE;
+    size_t len = strnlen(peer->close_reason, MAX_REASON);
+
+    frame[0] = 0x88;
+    frame[1] = (unsigned char)(2 + len);
+    frame[2] = (unsigned char)(peer->close_code >> 8);
+    frame[3] = (unsigned char)peer->close_code;
+    memcpy(frame + 4, peer->close_reason, len);
+    (void)lws_write(wsi, frame, 4 + len, LWS_WRITE_RAW);
+    return -1;
+}
+
 static int writable(struct lws *wsi, struct peer *peer)
 {
-    if (peer->close_code) {
-        lws_close_reason(wsi, (enum lws_close_status)peer->close_code,
-                         (unsigned char *)(uintptr_t)peer->close_reason,
-                         strlen(peer->close_reason));
-        return -1;
-    }
+    if (peer->close_code)
+        return send_close(wsi, peer);
     return peer->client ? send_frames(wsi, peer->client) : 0;
 }
 
