@@ -11,8 +11,8 @@
 #define MAX_WAITING 8192
 #define MAX_WAITING_BYTES ((size_t)64 << 20)
 #define MAX_BATCH_BYTES ((size_t)8 << 20)
-#define MAX_BATCH_SESSIONS 2000 /* verdicts in a batch, so that it ends well within its time-out   \
-                                 */
+/* Verdicts in a batch, so that it ends well within its time-out. */
+#define MAX_BATCH_SESSIONS 2000
 #define MAX_ATTEMPTS 4 /* a row that breaks the connection so often is not asked about again */
 
 struct fanout {
