@@ -80,16 +80,30 @@ if [ -z "${SAN:-}" ]; then
   unit_suite unit-sanitized make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN=address,undefined BUILD="$build/san" unit
 fi
 
-if [ -f tests/sql/run.sh ]; then
-  pg_port=$(free_port 54350)
-  if scripts/cluster.sh start "$dir" "$pg_port"; then
-    suite sql env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres bash tests/sql/run.sh
-  else
-    pg_port=
-    add sql 0 1
-  fi
+suite fuzz-corpus env FUZZ_BUILD="$build/fuzz-replay" bash tests/fuzz/replay.sh
+
+pg_port=$(free_port 54350)
+if scripts/cluster.sh start "$dir" "$pg_port"; then
+  suite sql env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres bash tests/sql/run.sh
+else
+  pg_port=
+  add sql 0 1
 fi
-if [ -f tests/e2e/run.sh ]; then
-  suite e2e bash tests/e2e/run.sh
+suite e2e bash tests/e2e/run.sh
+
+# The daemon itself under the sanitizers. A complaint is an exit code, which the tests look at.
+sanitized_suite() { # sanitizers files...
+  local sanitizers=$1 name=e2e-${1%%,*}
+  shift
+  if run_logged "$name-build" make --no-print-directory WERROR=1 SAN="$sanitizers" BUILD="$build/$name" all >/dev/null; then
+    suite "$name" env PGHERALD_BINARY="$build/$name/pgherald" bash tests/e2e/run.sh "$@"
+  else
+    tail -n 20 "$dir/$name-build.log"
+    add "$name" 0 1
+  fi
+}
+if [ -z "${SAN:-}" ]; then
+  sanitized_suite address,undefined main operation realtime rules webhooks
+  sanitized_suite thread main realtime rules
 fi
 finish

@@ -16,6 +16,7 @@
 
 #define FIRST_BACKOFF_MS 250
 #define LAST_BACKOFF_MS 10000
+#define GAP_RETRY_MS 100
 #define FINITE_RUN_TRIES 6 /* sessions that may fail in a row before --endpos gives up */
 
 /* A session goes down this list, and back to WAITING from anywhere. set_state() moves it. */
@@ -37,6 +38,7 @@ struct pipeline {
     uv_loop_t loop;
     uv_async_t stop;
     uv_timer_t timer; /* back-off, or the shutdown's deadline */
+    uv_timer_t gap_timer;
 
     enum pipeline_state state;
     unsigned backoff_ms;
@@ -208,6 +210,33 @@ static bool push_gap(struct pipeline *p)
     return false;
 }
 
+/* After a gap nothing is said until the queue has half emptied: otherwise nearly every row would be
+ * a gap of its own. */
+static bool still_in_gap(struct pipeline *p)
+{
+    if (!p->gap)
+        return false;
+    if (queue_levels(p->doors.realtime).bytes > p->config->realtime_queue_bytes / 2 || !push_gap(p))
+        return true;
+    p->gap = false;
+    return false;
+}
+
+/* The last row of a burst may have been left out: the gap is told even if no row follows. */
+static void on_gap_timer(uv_timer_t *timer)
+{
+    if (!still_in_gap(timer->data))
+        uv_timer_stop(timer);
+}
+
+static void enter_gap(struct pipeline *p)
+{
+    p->gap = true;
+    uv_timer_start(&p->gap_timer, on_gap_timer, GAP_RETRY_MS, GAP_RETRY_MS);
+    stat_add(&p->stats->realtime_gaps_total, 1);
+    log_warn("pipeline", "the realtime queue is full; clients will be told to rejoin");
+}
+
 /* A full queue never holds up the audit trail: rows are left out, and the clients are told to start
  * over. */
 static void tell_browsers(struct pipeline *p, const struct change *change, size_t source_bytes)
@@ -218,17 +247,14 @@ static void tell_browsers(struct pipeline *p, const struct change *change, size_
         return;
     p->told_lsn = p->txn.position.commit_lsn;
     p->told_ordinal = p->txn.position.ordinal;
-    if (p->gap && !push_gap(p))
+    if (still_in_gap(p))
         return;
-    p->gap = false;
     event = event_new_row(change, p->txn.position.commit_lsn, p->txn.position.ordinal, source_bytes,
                           ruleset_types(p->rules));
     if (queue_push(p->doors.realtime, &event->msg))
         return;
     msg_unref(&event->msg);
-    p->gap = true;
-    stat_add(&p->stats->realtime_gaps_total, 1);
-    log_warn("pipeline", "the realtime queue is full; clients will be told to rejoin");
+    enter_gap(p);
 }
 
 /* One change */
@@ -470,6 +496,7 @@ static void *run_thread(void *arg)
     close_session(p);
     uv_close((uv_handle_t *)&p->stop, NULL);
     uv_close((uv_handle_t *)&p->timer, NULL);
+    uv_close((uv_handle_t *)&p->gap_timer, NULL);
     uv_run(&p->loop, UV_RUN_DEFAULT); /* lets every handle close */
     return NULL;
 }
@@ -505,7 +532,8 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     uv_loop_init(&p->loop);
     uv_async_init(&p->loop, &p->stop, on_stop);
     uv_timer_init(&p->loop, &p->timer);
-    p->stop.data = p->timer.data = p;
+    uv_timer_init(&p->loop, &p->gap_timer);
+    p->stop.data = p->timer.data = p->gap_timer.data = p;
     rc = pthread_create(&p->thread, NULL, run_thread, p);
     if (rc != 0) {
         free_pipeline(p);

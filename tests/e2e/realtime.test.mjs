@@ -192,3 +192,26 @@ test("a client that does not read is cut off, and the others notice nothing", as
   await eventually(() => count >= 3000, "all messages for the one who reads", 30000);
   await eventually(async () => (await env.stats()).clients_slow_total >= 1, "the slow client cut off", 15000);
 });
+
+test("rows that had to be left out are not passed over in silence: clients are told to rejoin", async (t) => {
+  const tight = await Env.start({ cluster: env.cluster, seed: false, config: { realtime_queue: "64k" } });
+  t.after(() => tight.stop());
+  await tight.db.query("create table public.burst (id int primary key, filler text); grant select on public.burst to authenticated");
+  const client = await Phoenix.connect(tight, jwt(tight.secret, { role: "authenticated" }));
+  t.after(() => client.close());
+  await client.join("realtime:b", [{ event: "*", schema: "public", table: "burst" }]);
+  await tight.db.query("insert into public.burst select g, repeat('x', 500) from generate_series(1, 40000) g");
+  await client.frame((frame) => frame.event === "phx_error" && frame.topic === "realtime:b", "phx_error", 30000);
+  await tight.caughtUp();
+  assert.equal((await tight.row("select count(*)::int as n from public.audit_logs where resource_type = 'public.burst'")).n, 40000, "the audit trail is not held up");
+  const { realtime_gaps_total } = await tight.stats();
+  assert.ok(realtime_gaps_total >= 1 && realtime_gaps_total < 50, `${realtime_gaps_total} gaps`);
+  // as a client does: whenever it is told to, it joins again, and in the end it is live
+  let id = 0;
+  await eventually(async () => {
+    client.frames.length = 0;
+    await client.join("realtime:b", [{ event: "*", schema: "public", table: "burst" }]);
+    await tight.db.query("insert into public.burst values ($1, 'after')", [--id]);
+    return client.frame((frame) => frame.event === "postgres_changes" && frame.payload.data.record.id === id, "live again", 2000);
+  }, "a live channel", 40000);
+});

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Tests everything in sql/ against the server that PGHOST, PGPORT and PGUSER name (a
 # superuser; postgresql-15-pgtap and pg_prove have to be installed). Makes databases of its own,
-# drops them again, and exits non-zero when anything failed. With file names as arguments only
+# drops them again, ends with "N passed, N failed", and exits non-zero when anything failed. With file names as arguments only
 # those pgTAP files are run, against the whole application:
 #
 #   PGHOST=/tmp PGPORT=5432 PGUSER=postgres tests/sql/run.sh [tests/sql/04_notifications.sql ...]
@@ -13,10 +13,30 @@ command -v pg_prove >/dev/null || { echo "tests/sql: pg_prove is missing: apt-ge
 [ -n "$(sql postgres -c "select 1 from pg_available_extensions where name = 'pgtap'")" ] ||
   { echo "tests/sql: the server lacks pgtap: apt-get install postgresql-15-pgtap" >&2; exit 2; }
 
+passed=0
+wrong=0
+report=$(mktemp)
+trap 'drop_everything; rm -f "$report"' EXIT
+
+# pg_prove says how many tests there were, and how many of them failed.
 prove() { # database files...
-  local db=$1; shift
+  local db=$1 total bad
+  shift
   echo "# $db"
-  PGOPTIONS='-c search_path=tap,public -c client_min_messages=warning' pg_prove -d "$db" "$@" || failed=1
+  PGOPTIONS='-c search_path=tap,public -c client_min_messages=warning' pg_prove -d "$db" "$@" 2>&1 | tee "$report"
+  [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+  total=$(sed -n 's/^Files=[0-9]*, Tests=\([0-9]*\),.*/\1/p' "$report")
+  bad=$(sed -n 's/.* Failed: \([0-9]*\))$/\1/p' "$report" | awk '{n += $1} END {print n + 0}')
+  passed=$((passed + ${total:-0} - bad))
+  wrong=$((wrong + bad))
+}
+
+# A script of its own is a list of "ok" and "not ok".
+script() { # file
+  bash "$1" 2>&1 | tee "$report"
+  [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+  passed=$((passed + $(grep -c '^ok' "$report")))
+  wrong=$((wrong + $(grep -c '^not ok' "$report")))
 }
 
 create_database "$app"
@@ -41,9 +61,10 @@ sql "$supabase" -f tests/sql/helpers.sql
 prove "$supabase" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/14_*.sql
 
 echo "# life of an installation"
-bash tests/sql/lifecycle.sh || failed=1
+script tests/sql/lifecycle.sh
 echo "# two sessions at a time"
-bash tests/sql/concurrency.sh || failed=1
+script tests/sql/concurrency.sh
 
-[ "$failed" = 0 ] && echo "tests/sql: all passed" || echo "tests/sql: FAILED" >&2
+if [ "$failed" -ne 0 ] && [ "$wrong" -eq 0 ]; then wrong=1; fi
+echo "$passed passed, $wrong failed"
 exit "$failed"

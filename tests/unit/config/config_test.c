@@ -64,7 +64,7 @@ static void has_defaults(void **state)
     assert_true(c->audit);
     assert_int_equal(c->audit_redact.count, 12);
     assert_int_equal(c->batch_max_changes, 10000);
-    assert_int_equal(c->batch_max_wait_ms, 5);
+    assert_int_equal(c->batch_max_wait_ms, 20);
     assert_int_equal(c->store_buffer_bytes, 4 << 20);
     assert_int_equal(c->feedback_interval_ms, 10000);
     assert_int_equal(c->shutdown_timeout_ms, 10000);
