@@ -10,4 +10,5 @@ cd "$(dirname "$0")/.."
 scripts/bootstrap.sh test
 make --no-print-directory all
 (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
+PATH=$PWD/tests/e2e/node_modules/.bin:$PATH
 exec node tests/bench/run.mjs "$@"

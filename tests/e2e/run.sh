@@ -15,6 +15,8 @@ PGHERALD_BINARY=$(realpath -m "${PGHERALD_BINARY:-build/pgherald}")
 export PGHERALD_BINARY
 
 (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error) || die "npm could not install what the tests need"
+# The clients want a newer node than Debian 12 has; npm brings one along.
+PATH=$top/tests/e2e/node_modules/.bin:$PATH
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/pgherald-e2e.XXXXXX")
 chmod 755 "$folder"
