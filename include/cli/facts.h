@@ -11,6 +11,7 @@ struct server_facts {
     char version[64];
     int version_number; /* 150020 */
     char wal_level[16];
+    char encoding[32];
     int max_slots, used_slots;
     int max_senders, used_senders;
     bool guards_plugins;        /* the server has output_plugin_libraries, and says it */

@@ -24,6 +24,10 @@ struct transaction {
 void transaction_begin(struct transaction *txn, const struct change *begin, lsn_t checkpoint);
 void transaction_reset(struct transaction *txn); /* forgets everything, also the rule changes */
 
+/* Gives a row change its place: the next ordinal, and the commit's LSN and time instead of the
+ * row's own, which are not unique. */
+void transaction_place(struct transaction *txn, struct change *change);
+
 /* Notes a change of a rule, copying both. */
 void transaction_add_rule_change(struct transaction *txn, enum rule_kind kind, struct str id,
                                  struct str row);

@@ -4,9 +4,14 @@
 
 #include "rules/ruleset.h"
 
-/* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed values
- * that did not change. Redacted values are "[redacted]", ignored columns are not there, and a value for
- * which jsonb has no room (240 MB of text in a row, 30 MB of json) is "[left out: N bytes]". */
+/* Of the rows in a webhook's body. The deliveries of one change to all endpoints have to fit into
+ * one message of the protocol, and no receiver wants more. */
+#define WEBHOOK_MAX_BODY ((size_t)1 << 20)
+
+/* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed
+ * values that did not change. Redacted values are "[redacted]", ignored columns are not there, and
+ * a value for which jsonb has no room (240 MB of text in a row, 30 MB of json) is "[left out: N
+ * bytes]". */
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
                    const struct change *change);
 /* The same of the old row, as much of it as the replica identity carries. */
@@ -16,8 +21,8 @@ void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *t
 /* Calls `each` for the columns that an UPDATE changed, ignored ones left out. Returns false, and
  * calls nothing, if the old row is not known in full. */
 bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
-                           const struct change *change,
-                           void (*each)(void *arg, struct str name), void *arg);
+                           const struct change *change, void (*each)(void *arg, struct str name),
+                           void *arg);
 
 /* Whether an UPDATE changed columns that the audit policy ignores, and no other: it is not worth an
  * entry. false if the old row is not known in full. */
@@ -29,7 +34,9 @@ bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table
 bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change);
 
 /* The body of a webhook: {"type","timestamp","data":{"schema","table","operation","record",
- * "old_record","commit_lsn","ordinal"}}. */
+ * "old_record","commit_lsn","ordinal"}}. Rows of more
+ * than WEBHOOK_MAX_BODY are left out: record and old_record are null, "error" says so, and "key" is
+ * the primary key's text. */
 void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
                             const struct change *change, const struct position *position);
 

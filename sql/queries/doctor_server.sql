@@ -16,6 +16,7 @@ select
   pg_catalog.pg_is_in_recovery(),
   pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create'),
   (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint,
-  pg_catalog.current_database()
+  pg_catalog.current_database(),
+  pg_catalog.current_setting('server_encoding')
 from pg_catalog.pg_roles r
 where r.rolname = current_user

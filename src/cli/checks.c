@@ -54,6 +54,17 @@ static void check_version(struct checks *checks, const struct server_facts *serv
                    "this server is a standby, where nothing can be written");
 }
 
+/* wal2json does not convert, and JSON is UTF-8. */
+static void check_encoding(struct checks *checks, const struct server_facts *server)
+{
+    bool good = strcmp(server->encoding, "UTF8") == 0;
+
+    checks_add(checks, "encoding", good ? CHECK_OK : CHECK_FAIL,
+               good ? NULL
+                    : "use a database with encoding UTF8: text of others would not be stored",
+               "%s", server->encoding);
+}
+
 static void check_wal(struct checks *checks, const struct server_facts *server,
                       const struct slot_facts *slot)
 {
@@ -320,6 +331,7 @@ void checks_run_database(struct checks *checks, const struct config *config, str
     checks_add(checks, "connection", CHECK_OK, NULL, "database %s as %s", server.database,
                server.user);
     check_version(checks, &server);
+    check_encoding(checks, &server);
     check_wal(checks, &server, &slot);
     check_plugin(checks, conn, &server, &slot);
     check_slot(checks, config->slot_name, &slot);

@@ -34,6 +34,7 @@ enum result server_facts_load(struct pg_sync *conn, struct server_facts *out, st
     out->may_create = pg_rows_is_true(rows, 0, 12);
     out->now_us = pg_rows_number(rows, 0, 13);
     COPY_TEXT(out->database, rows, 14);
+    COPY_TEXT(out->encoding, rows, 15);
     pg_rows_free(rows);
     return OK;
 }

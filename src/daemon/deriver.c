@@ -46,14 +46,12 @@ static enum result add_deliveries(struct deriver *deriver, const struct transact
     return OK;
 }
 
-static enum result add_notifications(struct deriver *deriver, const struct transaction *txn,
-                                     const struct change *change, struct table_rules *table,
-                                     struct batch *batch, struct err *err)
+static enum result add_notifications(struct deriver *deriver, const struct change *change,
+                                     struct table_rules *table, struct batch *batch,
+                                     struct err *err)
 {
     unsigned op = rule_operation(change->kind);
-    struct change placed = *change;
 
-    placed.commit_lsn = txn->position.commit_lsn; /* a template may say it */
     for (size_t i = 0; i < table->notification_count[op]; i++) {
         const struct notification_rule *rule = table->notifications[op][i];
         struct str user_id;
@@ -69,7 +67,7 @@ static enum result add_notifications(struct deriver *deriver, const struct trans
             }
             continue;
         }
-        if (batch_add_notification(batch, rule, &placed, user_id, table->events[op], err) != OK)
+        if (batch_add_notification(batch, rule, change, user_id, table->events[op], err) != OK)
             return FAILED;
     }
     return OK;
@@ -166,7 +164,7 @@ enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn
         add_deliveries(deriver, txn, change, table, batch, err) != OK)
         return FAILED;
     if (table->notification_count[rule_operation(change->kind)] > 0 && !txn->own &&
-        add_notifications(deriver, txn, change, table, batch, err) != OK)
+        add_notifications(deriver, change, table, batch, err) != OK)
         return FAILED;
     if (rule_kind_of_table(table->schema, table->table, &kind))
         return add_rule_change(deriver, txn, kind, change, batch, err);

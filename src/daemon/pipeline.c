@@ -311,9 +311,7 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
 {
     struct table_rules *table;
 
-    p->txn.position.ordinal++;
-    change->commit_lsn = p->txn.position.commit_lsn; /* not the row's own, which is not unique */
-    change->commit_time = p->txn.position.commit_time;
+    transaction_place(&p->txn, change);
     if (p->txn.covered)
         return OK;
     stat_add(&p->stats->changes_total, 1);

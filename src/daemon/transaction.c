@@ -26,6 +26,14 @@ void transaction_reset(struct transaction *txn)
     *txn = (struct transaction){0};
 }
 
+void transaction_place(struct transaction *txn, struct change *change)
+{
+    txn->position.ordinal++;
+    change->commit_lsn = txn->position.commit_lsn;
+    change->end_lsn = txn->end_lsn;
+    change->commit_time = txn->position.commit_time;
+}
+
 void transaction_add_rule_change(struct transaction *txn, enum rule_kind kind, struct str id,
                                  struct str row)
 {

@@ -178,21 +178,9 @@ bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *
     return true;
 }
 
-void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                            const struct change *change, const struct position *position)
+static void add_row(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                    const struct change *change)
 {
-    char when[CLOCK_ISO_TEXT];
-    char lsn[LSN_TEXT];
-
-    buf_add_c(out, "{\"type\":");
-    json_add_string(out, table->events[rule_operation(change->kind)]);
-    buf_addf(out, ",\"timestamp\":\"%s\",\"data\":{\"schema\":",
-             clock_iso_us(position->commit_time, when));
-    json_add_string(out, table->schema);
-    buf_add_c(out, ",\"table\":");
-    json_add_string(out, table->table);
-    buf_add_c(out, ",\"operation\":");
-    json_add_string(out, change_verb(change->kind));
     buf_add_c(out, ",\"record\":");
     if (change->kind == CHANGE_INSERT || change->kind == CHANGE_UPDATE)
         image_add_new(out, rules, table, change);
@@ -203,6 +191,46 @@ void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table
         image_add_old(out, rules, table, change);
     else
         buf_add_c(out, "null");
+}
+
+/* A row too large for a webhook: the receiver learns which one, and can read it from the database.
+ */
+static void add_row_key(struct buf *out, struct ruleset *rules, const struct change *change)
+{
+    struct buf key;
+
+    buf_init(&key, WEBHOOK_MAX_BODY);
+    buf_add_c(out, ",\"record\":null,\"old_record\":null,\"error\":\"payload too large\",\"key\":");
+    if (image_add_key(&key, rules, change) && buf_ok(&key))
+        json_add_string(out, buf_str(&key));
+    else
+        buf_add_c(out, "null");
+    buf_fini(&key);
+}
+
+void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
+                            const struct change *change, const struct position *position)
+{
+    char when[CLOCK_ISO_TEXT];
+    char lsn[LSN_TEXT];
+    size_t before_row;
+
+    buf_add_c(out, "{\"type\":");
+    json_add_string(out, table->events[rule_operation(change->kind)]);
+    buf_addf(out, ",\"timestamp\":\"%s\",\"data\":{\"schema\":",
+             clock_iso_us(position->commit_time, when));
+    json_add_string(out, table->schema);
+    buf_add_c(out, ",\"table\":");
+    json_add_string(out, table->table);
+    buf_add_c(out, ",\"operation\":");
+    json_add_string(out, change_verb(change->kind));
+    before_row = out->len;
+    add_row(out, rules, table, change);
+    if (!buf_ok(out) || out->len - before_row > WEBHOOK_MAX_BODY) {
+        out->failed = false;
+        buf_truncate(out, before_row);
+        add_row_key(out, rules, change);
+    }
     buf_addf(out, ",\"commit_lsn\":\"%s\",\"ordinal\":", lsn_format(position->commit_lsn, lsn));
     buf_add_u64(out, position->ordinal);
     buf_add_c(out, "}}");

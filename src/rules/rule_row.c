@@ -69,7 +69,8 @@ enum result rule_row_list(const struct rule_row *row, const char *column, struct
     if (!json_is_array(array))
         return err_set(err, "column %s: expected a list of texts", column);
     out->items = mem_array(json_array_size(array), sizeof(*out->items));
-    json_array_foreach (array, i, item) {
+    json_array_foreach(array, i, item)
+    {
         if (!json_is_string(item)) {
             rule_list_fini(out);
             return err_set(err, "column %s: element %zu is no text", column, i + 1);

@@ -221,8 +221,7 @@ static void find_notifications(const struct ruleset *rules, struct table_rules *
     for (size_t i = 0; i < all->count; i++) {
         const struct notification_rule *rule = all->items[i].notification;
 
-        if (notification_rule_wants(rule, table->resource,
-                                    (enum change_kind)(CHANGE_INSERT + op)))
+        if (notification_rule_wants(rule, table->resource, (enum change_kind)(CHANGE_INSERT + op)))
             table->notifications[op][table->notification_count[op]++] = rule;
     }
 }
@@ -268,8 +267,8 @@ static enum column_care care_for(const struct ruleset *rules, const struct table
     return COLUMN_KEEP;
 }
 
-static void set_column(struct ruleset *rules, struct table_rules *table,
-                       struct column_rule *rule, const struct column *column)
+static void set_column(struct ruleset *rules, struct table_rules *table, struct column_rule *rule,
+                       const struct column *column)
 {
     struct buf key;
 
@@ -284,8 +283,8 @@ static void set_column(struct ruleset *rules, struct table_rules *table,
     rule->care = care_for(rules, table, column->name);
 }
 
-/* Where the column stood last time: at `index` nearly always, elsewhere after an omitted TOASTed value
- * or in an identity of the key alone; column_count if it is new. */
+/* Where the column stood last time: at `index` nearly always, elsewhere after an omitted TOASTed
+ * value or in an identity of the key alone; column_count if it is new. */
 static size_t find_column(const struct table_rules *table, size_t index, struct str name)
 {
     if (index < table->column_count && str_eq(table->columns[index].name, name))

@@ -109,6 +109,17 @@ test("custom headers are sent, ours cannot be replaced", async (t) => {
   assert.match(headers["user-agent"], /^pgherald\//);
 });
 
+test("a row too large for a webhook is named by its key instead", async (t) => {
+  const hook = await endpoint(t, () => 200);
+  const { id } = await env.row("insert into public.memories (user_id, title, content) values ($1, 'large', repeat('x', 2000000)) returning id", [owner.id]);
+  await eventually(() => hook.receiver.requests.length === 1, "a call");
+  const [request] = hook.receiver.requests;
+  Receiver.verify(hook.secret, request);
+  const { record, error, key, commit_lsn } = request.body.data;
+  assert.deepEqual({ record, error, key }, { record: null, error: "payload too large", key: id });
+  assert.ok(commit_lsn);
+});
+
 test("kill -9 between sending and recording sends again with the same id, and loses none", async (t) => {
   let slow = true;
   const hook = await endpoint(t, async () => {

@@ -56,6 +56,7 @@ static void derive(const char *message)
     struct change change = fixture_read(decoder, message);
     struct err err = {0};
 
+    transaction_place(&txn, &change);
     if (deriver_add_effects(&deriver, &txn, &change, ruleset_table(rules, &change), &batch, &err) !=
         OK)
         fail_msg("%s", err.message);
