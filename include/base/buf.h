@@ -19,7 +19,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
-void buf_clear(struct buf *b);      /* empties, keeps the memory, forgets a failure */
+void buf_clear(struct buf *b);               /* empties, keeps the memory, forgets a failure */
 void buf_shrink(struct buf *b, size_t keep); /* as buf_clear, and gives back memory above `keep` */
 void buf_truncate(struct buf *b, size_t len);
 

@@ -7,7 +7,7 @@
 #define CLOCK_PG_EPOCH_US INT64_C(946684800000000) /* 2000-01-01 in microseconds since 1970 */
 #define CLOCK_ISO_TEXT 32
 
-int64_t clock_now_us(void);       /* wall clock, microseconds since 1970 */
+int64_t clock_now_us(void);        /* wall clock, microseconds since 1970 */
 uint64_t clock_monotonic_ms(void); /* never steps; only differences mean anything */
 
 /* Reads PostgreSQL's text of a timestamptz in ISO style, e.g. `2026-11-23 03:48:41.036208+00`,

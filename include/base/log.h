@@ -49,7 +49,7 @@ static inline struct log_field log_err(const struct err *err)
     return (struct log_field){"error", LOG_FIELD_STR, str_c(err->message), 0};
 }
 
-#define LOG_FIELDS(...) ((struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {0}})
+#define LOG_FIELDS(...) ((struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 
 /* log_info("stream", "connected", log_s("slot", name), log_lsn("from", lsn)); */
 #define log_debug(module, message, ...)                                                            \

@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                /* zeroed */
-void *mem_array(size_t count, size_t size);  /* zeroed; count * size is checked for overflow */
+void *mem_alloc(size_t size);               /* zeroed */
+void *mem_array(size_t count, size_t size); /* zeroed; count * size is checked for overflow */
 void *mem_grow(void *old, size_t count, size_t size); /* realloc; the new part is not zeroed */
-char *mem_strdup(const char *s);             /* NULL gives NULL */
+char *mem_strdup(const char *s);                      /* NULL gives NULL */
 
 #endif

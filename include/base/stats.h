@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* X(field, Prometheus type, help). The exported name is pgherald_<field>, counters end in _total. */
+/* X(field, Prometheus type, help). The exported name is pgherald_<field>, counters end in _total.
+ */
 #define STATS_LIST(X)                                                                              \
     X(stream_up, gauge, "1 while WAL is being received")                                           \
     X(store_up, gauge, "1 while the store's connection is usable")                                 \

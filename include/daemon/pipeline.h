@@ -1,5 +1,5 @@
-/* The pipeline loop: stream, decoder, rules and store, in sessions. Any trouble ends the session; the
- * next one starts from the checkpoint after a back-off. */
+/* The pipeline loop: stream, decoder, rules and store, in sessions. Any trouble ends the session;
+ * the next one starts from the checkpoint after a back-off. */
 #ifndef PGHERALD_DAEMON_PIPELINE_H
 #define PGHERALD_DAEMON_PIPELINE_H
 
@@ -13,9 +13,9 @@ struct pipeline;
 
 /* The doors to the other loops. All are called on the pipeline's thread. */
 struct pipeline_doors {
-    struct queue *realtime;            /* struct event go in here */
-    uint64_t (*bindings)(void *arg);   /* while 0, nobody wants rows */
-    void (*outbox_grew)(void *arg);    /* deliveries were committed */
+    struct queue *realtime;                     /* struct event go in here */
+    uint64_t (*bindings)(void *arg);            /* while 0, nobody wants rows */
+    void (*outbox_grew)(void *arg);             /* deliveries were committed */
     void (*finished)(void *arg, int exit_code); /* endpos is reached, or cannot be */
     void *arg;
 };

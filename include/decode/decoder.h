@@ -1,7 +1,7 @@
 /* A decoder turns one message of a logical replication stream into a struct change.
  *
- * Decoders are pure: bytes in, change out. What the change points at lives in the message and in the
- * decoder's own memory, until the next decoder_read(). */
+ * Decoders are pure: bytes in, change out. What the change points at lives in the message and in
+ * the decoder's own memory, until the next decoder_read(). */
 #ifndef PGHERALD_DECODE_DECODER_H
 #define PGHERALD_DECODE_DECODER_H
 

@@ -21,7 +21,7 @@ struct pg_result;
 struct pg_conn_options {
     const char *database_url; /* a libpq connection string or URI */
     const char *application_name;
-    bool replication;         /* `replication=database` */
+    bool replication; /* `replication=database` */
     unsigned connect_timeout_ms;
 };
 
@@ -72,8 +72,8 @@ void pg_conn_copy_in(struct pg_conn *conn, const char *sql, const struct pg_copy
 bool pg_conn_copy_put(struct pg_conn *conn, struct str data);
 void pg_conn_copy_end(struct pg_conn *conn);
 
-/* COPY BOTH, which START_REPLICATION opens. on_data gets one message at a time. While paused nothing
- * is read from the socket, but sending goes on. */
+/* COPY BOTH, which START_REPLICATION opens. on_data gets one message at a time. While paused
+ * nothing is read from the socket, but sending goes on. */
 struct pg_stream_events {
     void (*on_start)(void *arg);
     void (*on_data)(void *arg, struct str message); /* valid during the call */

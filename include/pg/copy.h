@@ -1,5 +1,6 @@
-/* Rows in PostgreSQL's binary COPY format. Source: the COPY page of the manual, "Binary Format", and
- * the _recv functions of the types. All functions append; check buf_ok() at the end of a row. */
+/* Rows in PostgreSQL's binary COPY format. Source: the COPY page of the manual, "Binary Format",
+ * and the _recv functions of the types. All functions append; check buf_ok() at the end of a row.
+ */
 #ifndef PGHERALD_PG_COPY_H
 #define PGHERALD_PG_COPY_H
 

@@ -1,4 +1,5 @@
-/* From a database_url to libpq's keyword arrays, with what every connection of ours needs on top. */
+/* From a database_url to libpq's keyword arrays, with what every connection of ours needs on top.
+ */
 #ifndef PGHERALD_PG_PARAMS_H
 #define PGHERALD_PG_PARAMS_H
 

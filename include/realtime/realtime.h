@@ -21,8 +21,8 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
  * need not build row events at all. */
 uint64_t realtime_bindings(const struct realtime *realtime);
 
-/* Says goodbye to the clients, stops the loop, joins the thread, frees. Nobody may push to the inbox
- * any more. */
+/* Says goodbye to the clients, stops the loop, joins the thread, frees. Nobody may push to the
+ * inbox any more. */
 void realtime_stop(struct realtime *realtime);
 
 #endif

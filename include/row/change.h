@@ -31,8 +31,8 @@ enum value_form {
 };
 
 struct column {
-    struct str name;  /* plain, unescaped */
-    uint32_t type;    /* oid of pg_type */
+    struct str name; /* plain, unescaped */
+    uint32_t type;   /* oid of pg_type */
     enum value_form form;
     struct str value; /* empty when VALUE_NULL */
 };
@@ -67,11 +67,11 @@ struct change {
     struct str content;
 };
 
-/* Where a change stands in the stream: its transaction and its place in it. (commit_lsn, ordinal) is
- * the identity of a change for ever. */
+/* Where a change stands in the stream: its transaction and its place in it. (commit_lsn, ordinal)
+ * is the identity of a change for ever. */
 struct position {
     lsn_t commit_lsn;
-    uint64_t ordinal; /* from 1 */
+    uint64_t ordinal;    /* from 1 */
     int64_t commit_time; /* microseconds since 1970 */
     uint32_t xid;
 };

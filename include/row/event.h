@@ -17,9 +17,9 @@ enum event_kind {
 struct event_row {
     struct change change; /* a deep copy; its views point into this very allocation */
     lsn_t commit_lsn;
-    uint64_t ordinal;     /* in its transaction, from 1 */
-    size_t source_bytes;  /* how long the decoder's message was (the limit of error 413) */
-    struct types *types;  /* one reference */
+    uint64_t ordinal;    /* in its transaction, from 1 */
+    size_t source_bytes; /* how long the decoder's message was (the limit of error 413) */
+    struct types *types; /* one reference */
 };
 
 struct event_stored {
@@ -32,7 +32,7 @@ struct event_attempt {
     uint64_t ordinal;
     char message_id[64];
     char event_type[192]; /* cut if longer */
-    char endpoint[128];   /* the webhook's name, cut if longer; never its URL, which may be secret */
+    char endpoint[128]; /* the webhook's name, cut if longer; never its URL, which may be secret */
     unsigned attempt;
     unsigned duration_ms;
     int status_code; /* 0: no answer */

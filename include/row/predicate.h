@@ -32,8 +32,8 @@ void predicate_free(struct predicate *p);
 bool predicate_matches(const struct predicate *p, const struct change *change,
                        const struct types *types);
 
-/* If the predicate is exactly one `column=eq.value` without `old.`, gives both (borrowed from p) and
- * returns true: such predicates can be indexed by value. */
+/* If the predicate is exactly one `column=eq.value` without `old.`, gives both (borrowed from p)
+ * and returns true: such predicates can be indexed by value. */
 bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value);
 
 #endif

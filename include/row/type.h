@@ -8,8 +8,8 @@
 #include "base/str.h"
 
 enum type_kind {
-    TYPE_STRING,      /* everything without a rule of its own: a JSON string of the text */
-    TYPE_NUMBER,      /* int2 int4 int8 float4 float8 numeric */
+    TYPE_STRING, /* everything without a rule of its own: a JSON string of the text */
+    TYPE_NUMBER, /* int2 int4 int8 float4 float8 numeric */
     TYPE_BOOL,
     TYPE_JSON,        /* json and jsonb: the text is the value */
     TYPE_TIMESTAMP,   /* `T` between date and time */
@@ -26,10 +26,10 @@ struct type_field {
 
 struct type {
     uint32_t oid;
-    enum type_kind kind; /* of the base type, for a domain */
-    struct str name;     /* pg_type.typname */
-    uint32_t element;    /* TYPE_ARRAY */
-    char delimiter;      /* TYPE_ARRAY: between elements, `,` but for box */
+    enum type_kind kind;             /* of the base type, for a domain */
+    struct str name;                 /* pg_type.typname */
+    uint32_t element;                /* TYPE_ARRAY */
+    char delimiter;                  /* TYPE_ARRAY: between elements, `,` but for box */
     const struct type_field *fields; /* TYPE_COMPOSITE */
     size_t field_count;
 };

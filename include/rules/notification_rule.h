@@ -16,11 +16,11 @@ struct notification_rule {
     char *recipient; /* the column that holds the user's id */
     char *type;
     char *priority;
-    char *expires_in;             /* an interval's text, or NULL */
+    char *expires_in; /* an interval's text, or NULL */
     struct template *title;
-    struct template *message;     /* NULL: none */
-    struct template *data;        /* JSON with placeholders in its strings; NULL: the default */
-    struct template *dedupe_key;  /* NULL: none */
+    struct template *message;    /* NULL: none */
+    struct template *data;       /* JSON with placeholders in its strings; NULL: the default */
+    struct template *dedupe_key; /* NULL: none */
     bool is_active;
 };
 
@@ -36,8 +36,8 @@ bool notification_rule_wants(const struct notification_rule *rule, struct str re
 bool notification_rule_recipient(const struct notification_rule *rule, const struct change *change,
                                  struct str *user_id, bool *misfit);
 
-/* Appends the notification as a JSON object, as sql/queries/store_insert_notifications.sql reads it:
- * user_id, type, title, message, priority, data, expires_in, dedupe_key, rule_id. */
+/* Appends the notification as a JSON object, as sql/queries/store_insert_notifications.sql reads
+ * it: user_id, type, title, message, priority, data, expires_in, dedupe_key, rule_id. */
 void notification_rule_render(struct buf *out, const struct notification_rule *rule,
                               const struct change *change, struct str user_id, struct str event);
 

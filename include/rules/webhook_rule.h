@@ -19,7 +19,8 @@ enum result webhook_rule_parse(const struct rule_row *row, struct webhook_rule *
                                struct err *err) MUST_CHECK;
 void webhook_rule_free(struct webhook_rule *rule);
 
-/* Whether one of its patterns (`memories.insert`, `memories.*`, `*`, `public.*`) names the event. */
+/* Whether one of its patterns (`memories.insert`, `memories.*`, `*`, `public.*`) names the event.
+ */
 bool webhook_rule_wants(const struct webhook_rule *rule, struct str event, bool is_public);
 
 /* Whether this very row is for it: owner and filter. */

@@ -47,8 +47,8 @@ void store_input_drained(struct store *store);
 /* false: stop reading WAL until on_room. */
 bool store_has_room(struct store *store);
 
-/* Whether waiting longer would make nothing more durable: no batch is committing, and what is left is
- * at most a part of a source transaction. */
+/* Whether waiting longer would make nothing more durable: no batch is committing, and what is left
+ * is at most a part of a source transaction. */
 bool store_is_settled(const struct store *store);
 
 /* Whether nothing is waiting or on its way: everything ever ended is durable. */

@@ -10,8 +10,8 @@ enum stream_message_kind { STREAM_DATA, STREAM_KEEPALIVE };
 
 struct stream_message {
     enum stream_message_kind kind;
-    lsn_t wal_end;       /* of the server, when it sent this */
-    struct str payload;  /* STREAM_DATA */
+    lsn_t wal_end;        /* of the server, when it sent this */
+    struct str payload;   /* STREAM_DATA */
     bool reply_requested; /* STREAM_KEEPALIVE */
 };
 
@@ -20,7 +20,8 @@ enum result stream_message_parse(struct str bytes, struct stream_message *out,
 
 #define STREAM_FEEDBACK_BYTES 34
 
-/* A standby status update: what was received, what is durable, and now in microseconds since 1970. */
+/* A standby status update: what was received, what is durable, and now in microseconds since 1970.
+ */
 void stream_feedback_write(char out[STREAM_FEEDBACK_BYTES], lsn_t received, lsn_t durable,
                            int64_t now_us);
 

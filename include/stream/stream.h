@@ -1,5 +1,5 @@
-/* One slot's stream: connects for replication, starts the slot, hands out the plugin's messages, and
- * tells the server what is durable: every feedback interval, and at once when asked, also while
+/* One slot's stream: connects for replication, starts the slot, hands out the plugin's messages,
+ * and tells the server what is durable: every feedback interval, and at once when asked, also while
  * paused. A stream that is lost stays lost; the owner closes it and opens a new one. */
 #ifndef PGHERALD_STREAM_STREAM_H
 #define PGHERALD_STREAM_STREAM_H
@@ -34,6 +34,7 @@ void stream_confirm(struct stream *stream, lsn_t lsn);
 /* Sends the feedback now instead of at the next interval. */
 void stream_send_feedback(struct stream *stream);
 
+/* While paused nothing is read, so feedback goes out every second without being asked for. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 

@@ -158,10 +158,12 @@ const struct option options[] = {
     {.name = "realtime_client_buffer",
      .kind = OPTION_SIZE,
      TARGET(realtime_client_buffer_bytes),
-     .standard = "1M",
+     .standard = "8M",
      .min = 16 * KIB,
      .max = 1 * GIB,
-     .help = "What may wait for one client that reads slowly before it is disconnected."},
+     .help = "What may wait for one client that reads slowly before it is disconnected. Messages "
+             "are shared by all clients that get them, so this is a burst's size, not memory a "
+             "client."},
     {.name = "realtime_max_frame",
      .kind = OPTION_SIZE,
      TARGET(realtime_max_frame_bytes),

@@ -77,8 +77,7 @@ struct event *event_new_row(const struct change *change, lsn_t commit_lsn, uint6
     size_t arrays = (change->record.count + change->identity.count) * sizeof(struct column) +
                     change->key_count * sizeof(struct str);
     size_t total = columns_bytes(change->record) + columns_bytes(change->identity) +
-                   change->key_count * sizeof(struct str) + change->schema.len +
-                   change->table.len;
+                   change->key_count * sizeof(struct str) + change->schema.len + change->table.len;
     struct event *event;
     struct carver carver;
     struct change *copy;

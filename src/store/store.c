@@ -15,12 +15,12 @@
 
 /* What the connection is doing. All moves go through set_state(). */
 enum store_state {
-    STORE_LOADING,    /* connecting, attaching, reading rules */
-    STORE_IDLE,       /* no SQL transaction open */
-    STORE_OPEN,       /* a SQL transaction is open, nothing under way in it */
-    STORE_ASKING,     /* a statement is under way */
-    STORE_COPYING,    /* audit_logs takes rows */
-    STORE_ENDING_COPY,/* CopyDone is sent */
+    STORE_LOADING,     /* connecting, attaching, reading rules */
+    STORE_IDLE,        /* no SQL transaction open */
+    STORE_OPEN,        /* a SQL transaction is open, nothing under way in it */
+    STORE_ASKING,      /* a statement is under way */
+    STORE_COPYING,     /* audit_logs takes rows */
+    STORE_ENDING_COPY, /* CopyDone is sent */
     STORE_LOST
 };
 

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 
-#define DATA_HEADER 25      /* 'w', start, end, time */
-#define KEEPALIVE_BYTES 18  /* 'k', end, time, reply */
+#define DATA_HEADER 25     /* 'w', start, end, time */
+#define KEEPALIVE_BYTES 18 /* 'k', end, time, reply */
 
 static uint64_t read_be64(const char *p)
 {

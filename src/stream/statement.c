@@ -10,8 +10,7 @@
 static void add_schema(struct buf *out, const char *schema)
 {
     for (; *schema; schema++) {
-        if (*schema == '\\' || *schema == ',' || *schema == '.' || *schema == '*' ||
-            *schema == ' ')
+        if (*schema == '\\' || *schema == ',' || *schema == '.' || *schema == '*' || *schema == ' ')
             buf_add_char(out, '\\');
         if (*schema == '\'')
             buf_add_char(out, '\'');

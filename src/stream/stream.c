@@ -9,7 +9,8 @@
 #include "stream/protocol.h"
 
 #define CONNECT_TIMEOUT_MS 10000
-#define CONFIRM_DELAY_MS 20 /* many confirmations in a row are told to the server as one */
+#define PAUSED_FEEDBACK_MS 1000 /* while the server's own requests for feedback are not read */
+#define CONFIRM_DELAY_MS 20     /* many confirmations in a row are told to the server as one */
 
 struct stream {
     const struct config *config;
@@ -49,14 +50,22 @@ static void on_feedback_timer(uv_timer_t *timer)
     stream_send_feedback(timer->data);
 }
 
+static void set_feedback_interval(struct stream *stream, unsigned longest_ms)
+{
+    unsigned ms = stream->config->feedback_interval_ms;
+
+    if (ms > longest_ms)
+        ms = longest_ms;
+    uv_timer_start(&stream->feedback_timer, on_feedback_timer, ms, ms);
+}
+
 static void on_start(void *arg)
 {
     struct stream *stream = arg;
 
     stream->started = true;
     stat_set(&stream->stats->stream_up, 1);
-    uv_timer_start(&stream->feedback_timer, on_feedback_timer,
-                   stream->config->feedback_interval_ms, stream->config->feedback_interval_ms);
+    set_feedback_interval(stream, stream->config->feedback_interval_ms);
     stream->events.on_start(stream->arg);
 }
 
@@ -174,10 +183,12 @@ void stream_confirm(struct stream *stream, lsn_t lsn)
 
 void stream_pause(struct stream *stream)
 {
+    set_feedback_interval(stream, PAUSED_FEEDBACK_MS);
     pg_conn_stream_pause(stream->conn);
 }
 
 void stream_resume(struct stream *stream)
 {
+    set_feedback_interval(stream, stream->config->feedback_interval_ms);
     pg_conn_stream_resume(stream->conn);
 }

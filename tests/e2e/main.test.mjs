@@ -43,9 +43,9 @@ test("insert, update and delete reach audit trail, notification, webhook and bro
   const owner = await env.user();
   const stranger = await env.user();
   await env.db.query(
-    `insert into public.notification_rules (name, table_name, events, condition, recipient, type, priority, title, message, data, dedupe_key)
+    `insert into public.notification_rules (name, table_name, events, condition, recipient, type, priority, title, message, data, dedupe_key, expires_in)
      values ('long memory', 'memories', '{insert,update}', 'title=like.Important%', 'user_id', 'memory', 'high',
-             'Kept: {{new.title}}', '{{table}} {{event}}', '{"title": "{{new.title}}"}', 'memory-{{new.id}}')`,
+             'Kept: {{new.title}}', '{{table}} {{event}}', '{"title": "{{new.title}}"}', 'memory-{{new.id}}', '7 days')`,
   );
   const hook = await env.row(
     "insert into public.webhooks (name, url, events) values ('all memories', $1, '{memories.*}') returning id, secret",
@@ -87,6 +87,8 @@ test("insert, update and delete reach audit trail, notification, webhook and bro
   assert.equal(told.length, 1);
   assert.equal(told[0].title, 'Kept: Important "thing" é');
   assert.equal(told[0].priority, "high");
+  assert.equal(told[0].message, "memories memories.insert");
+  assert.ok(Math.abs(Date.parse(told[0].expires_at) - Date.now() - 7 * 86400000) < 60000, "it expires in a week");
   assert.deepEqual(told[0].data, { title: 'Important "thing" é' });
 
   // webhook: signed, in the body's shape, recorded as delivered

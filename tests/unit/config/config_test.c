@@ -71,7 +71,7 @@ static void has_defaults(void **state)
     assert_int_equal(c->realtime_queue_bytes, 64 << 20);
     assert_int_equal(c->realtime_max_clients, 10000);
     assert_int_equal(c->realtime_max_channels, 100);
-    assert_int_equal(c->realtime_client_buffer_bytes, 1 << 20);
+    assert_int_equal(c->realtime_client_buffer_bytes, 8 << 20);
     assert_int_equal(c->realtime_max_frame_bytes, 5000000);
     assert_int_equal(c->realtime_idle_timeout_ms, 60000);
     assert_false(c->webhook_allow_private);
