@@ -49,16 +49,18 @@ static inline struct log_field log_err(const struct err *err)
     return (struct log_field){"error", LOG_FIELD_STR, str_c(err->message), 0};
 }
 
-#define LOG_FIELDS(...) ((struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+/* A list for log_write(), of at least one field. */
+#define LOG_FIELDS(...) ((struct log_field[]){__VA_ARGS__, LOG_END})
+#define LOG_END ((struct log_field){0})
 
-/* log_info("stream", "connected", log_s("slot", name), log_lsn("from", lsn)); */
-#define log_debug(module, message, ...)                                                            \
-    log_write(LOG_LEVEL_DEBUG, module, message, LOG_FIELDS(__VA_ARGS__))
-#define log_info(module, message, ...)                                                             \
-    log_write(LOG_LEVEL_INFO, module, message, LOG_FIELDS(__VA_ARGS__))
-#define log_warn(module, message, ...)                                                             \
-    log_write(LOG_LEVEL_WARN, module, message, LOG_FIELDS(__VA_ARGS__))
-#define log_error(module, message, ...)                                                            \
-    log_write(LOG_LEVEL_ERROR, module, message, LOG_FIELDS(__VA_ARGS__))
+/* The fields as arguments, LOG_END behind them; more than 16 are left out. */
+void log_line(enum log_level level, const char *module, const char *message, ...);
+
+/* log_info("stream", "connected", log_s("slot", name), log_lsn("from", lsn));
+ * What follows the module is the message and any number of fields. */
+#define log_debug(module, ...) log_line(LOG_LEVEL_DEBUG, module, __VA_ARGS__, LOG_END)
+#define log_info(module, ...) log_line(LOG_LEVEL_INFO, module, __VA_ARGS__, LOG_END)
+#define log_warn(module, ...) log_line(LOG_LEVEL_WARN, module, __VA_ARGS__, LOG_END)
+#define log_error(module, ...) log_line(LOG_LEVEL_ERROR, module, __VA_ARGS__, LOG_END)
 
 #endif

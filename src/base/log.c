@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
     8192                     /* one write(2) stays one line; a field that does not fit is left out \
                               */
 #define WORDS_MAX_BYTES 1024 /* of module and message, so that those always fit, escaped too */
+
+#define MAX_FIELDS 16
 
 static atomic_int log_threshold = LOG_LEVEL_INFO;
 static atomic_int log_style = LOG_FORMAT_LOGFMT;
@@ -132,4 +135,21 @@ void log_write(enum log_level level, const char *module, const char *message,
     ignored = write(STDERR_FILENO, line.data, line.len);
     (void)ignored; /* there is nowhere left to say it */
     buf_fini(&line);
+}
+
+void log_line(enum log_level level, const char *module, const char *message, ...)
+{
+    struct log_field fields[MAX_FIELDS + 1];
+    size_t count = 0;
+    va_list ap;
+
+    if ((int)level < atomic_load(&log_threshold))
+        return;
+    va_start(ap, message);
+    do
+        fields[count] = va_arg(ap, struct log_field);
+    while (fields[count].key && ++count < MAX_FIELDS);
+    va_end(ap);
+    fields[count] = LOG_END;
+    log_write(level, module, message, fields);
 }
