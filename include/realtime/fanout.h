@@ -2,7 +2,7 @@
  *
  * Rows wait in one line, in commit order, until every session concerned has its verdict; the line
  * moves only at its head, so no client ever sees two changes the wrong way round. Verdicts come
- * from judge() (which knows, without asking) or from rls (which asks). */
+ * from rls, which asks PostgreSQL; a question that is decided already is not asked. */
 #ifndef PGHERALD_REALTIME_FANOUT_H
 #define PGHERALD_REALTIME_FANOUT_H
 

@@ -58,9 +58,6 @@ struct pipeline {
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
 
-    /* What the browsers have been told already: a session that starts over does not repeat it. */
-    lsn_t told_lsn;
-    uint64_t told_ordinal;
     bool gap; /* rows were left out and EVENT_GAP could not be said yet */
 };
 
@@ -192,14 +189,6 @@ static void on_idle(void *arg, lsn_t wal_end)
 
 /* The door to the browsers */
 
-static bool told_before(const struct pipeline *p)
-{
-    const struct position *at = &p->txn.position;
-
-    return at->commit_lsn < p->told_lsn ||
-           (at->commit_lsn == p->told_lsn && at->ordinal <= p->told_ordinal);
-}
-
 static bool push_gap(struct pipeline *p)
 {
     struct event *event = event_new_gap();
@@ -243,10 +232,8 @@ static void tell_browsers(struct pipeline *p, const struct change *change, size_
 {
     struct event *event;
 
-    if (change->kind == CHANGE_TRUNCATE || p->doors.bindings(p->doors.arg) == 0 || told_before(p))
+    if (change->kind == CHANGE_TRUNCATE || p->doors.bindings(p->doors.arg) == 0)
         return;
-    p->told_lsn = p->txn.position.commit_lsn;
-    p->told_ordinal = p->txn.position.ordinal;
     if (still_in_gap(p))
         return;
     event = event_new_row(change, p->txn.position.commit_lsn, p->txn.position.ordinal, source_bytes,

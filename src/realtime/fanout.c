@@ -64,13 +64,6 @@ bool fanout_has_room(const struct fanout *fanout)
     return fanout->count < MAX_WAITING && fanout->bytes < MAX_WAITING_BYTES;
 }
 
-/* The seam for policies that can be decided here, without asking: sets YES or NO where it is sure,
- * and leaves ASK where it is not. Today it is sure of nothing. */
-static void judge(struct question *question)
-{
-    (void)question;
-}
-
 static bool is_decided(const struct waiting *waiting)
 {
     return waiting->refused || !question_is_open(&waiting->question);
@@ -137,7 +130,6 @@ static void take_row(struct fanout *fanout, struct event *event)
     waiting = waiting_new(fanout->core, event);
     if (!waiting)
         return;
-    judge(&waiting->question);
     if (fanout->last)
         fanout->last->next = waiting;
     else

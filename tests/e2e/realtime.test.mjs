@@ -215,3 +215,22 @@ test("rows that had to be left out are not passed over in silence: clients are t
     return client.frame((frame) => frame.event === "postgres_changes" && frame.payload.data.record.id === id, "live again", 2000);
   }, "a live channel", 40000);
 });
+
+test("rows that are read again after trouble with the store are not sent again", async (t) => {
+  await env.db.query("create table public.again (id int primary key); grant select on public.again to authenticated");
+  const client = await connect(t, ann.token);
+  await client.join("realtime:again", [{ event: "*", schema: "public", table: "again" }]);
+  const locker = await env.connect();
+  await locker.query("begin; lock table public.audit_logs in access exclusive mode");
+  await env.db.query("insert into public.again select generate_series(1, 500)");
+  const seen = () => client.frames.filter(({ event }) => event === "postgres_changes").map(({ payload }) => payload.data.record.id);
+  await eventually(() => seen().length === 500, "all rows live, though none is stored");
+  await env.db.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'pgherald store'");
+  await locker.query("rollback");
+  await locker.end();
+  await env.caughtUp();
+  await env.db.query("insert into public.again values (501)");
+  await eventually(() => seen().includes(501), "the next row");
+  assert.deepEqual(seen(), Array.from({ length: 501 }, (_, i) => i + 1));
+  assert.equal((await env.row("select count(*)::int as n from public.audit_logs where resource_type = 'public.again'")).n, 501);
+});
