@@ -111,6 +111,13 @@ static const struct column *old_value(const struct change *change, size_t index)
     return columns_find(change->identity, name);
 }
 
+static bool has_changed(const struct change *change, size_t index)
+{
+    const struct column *old = old_value(change, index);
+
+    return !old || !value_same(old, &change->record.items[index]);
+}
+
 bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
                            const struct change *change, void (*each)(void *arg, struct str name),
                            void *arg)
@@ -119,9 +126,8 @@ bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
         return false;
     for (size_t i = 0; i < change->record.count; i++) {
         const struct column *column = &change->record.items[i];
-        const struct column *old = old_value(change, i);
 
-        if (old && value_same(old, column))
+        if (!has_changed(change, i))
             continue;
         if (table_rules_column(rules, table, i, column)->care != COLUMN_IGNORE)
             each(arg, column->name);
@@ -139,9 +145,8 @@ bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table
         return false;
     for (size_t i = 0; i < change->record.count; i++) {
         const struct column *column = &change->record.items[i];
-        const struct column *old = old_value(change, i);
 
-        if (old && value_same(old, column))
+        if (!has_changed(change, i))
             continue;
         if (table_rules_column(rules, table, i, column)->care != COLUMN_IGNORE)
             return false;
