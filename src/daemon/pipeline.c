@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <uv.h>
 
 #include "base/log.h"
@@ -53,7 +52,6 @@ struct pipeline {
 
     struct transaction txn;
     lsn_t checkpoint;
-    lsn_t ended; /* the end of the last source transaction that passed */
     bool paused;
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
@@ -319,7 +317,6 @@ static void process_commit(struct pipeline *p, const struct change *change)
     const struct store_mark mark = {change->commit_lsn, change->end_lsn, change->commit_time};
 
     stat_add(&p->stats->transactions_total, 1);
-    p->ended = change->end_lsn;
     if (p->txn.covered)
         stat_add(&p->stats->transactions_skipped_total, 1);
     else
@@ -327,7 +324,7 @@ static void process_commit(struct pipeline *p, const struct change *change)
     transaction_reset(&p->txn);
     store_end_transaction(p->store, &mark);
     if (p->store && store_is_idle(p->store))
-        confirm(p, p->ended);
+        confirm(p, change->end_lsn);
 }
 
 static enum result process_change(struct pipeline *p, struct change *change, struct str payload,
