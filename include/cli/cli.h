@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "base/lsn.h"
 #include "config/config.h"
 
+#define CLI_MAX_WORDS 4
+
+/* Bits, so that a command can say which it takes. */
 enum cli_flag {
     CLI_JSON = 1 << 0,
     CLI_DRY_RUN = 1 << 1,
@@ -17,32 +19,42 @@ enum cli_flag {
     CLI_SAMPLE = 1 << 3,
     CLI_HELP = 1 << 4,
     CLI_VERSION = 1 << 5,
-    CLI_ENDPOS = 1 << 6, /* takes a value */
-    CLI_CONFIG = 1 << 7  /* takes a value */
+    CLI_ENDPOS = 1 << 6, /* takes a value, as those below */
+    CLI_CONFIG = 1 << 7
 };
+#define CLI_FLAG_BITS 32
 
 struct cli_command;
 
 struct cli_args {
     unsigned flags;
     const struct cli_command *command; /* NULL: only --help or --version */
-    const char *config_path;           /* of -c; NULL: not given */
-    lsn_t endpos;                      /* 0: not given */
+    const char *values[CLI_FLAG_BITS]; /* by the flag's bit; read them with cli_value() */
+    const char *words[CLI_MAX_WORDS];  /* what stands behind the command */
+    size_t word_count;
 };
 
 struct cli_command {
-    const char *name;
-    unsigned flags; /* which are allowed, besides CLI_HELP and CLI_CONFIG */
+    const char *name; /* of an action: "jobs run" */
+    unsigned flags;   /* which are allowed, besides CLI_HELP and CLI_CONFIG */
+    /* How many words have to stand behind it, and how many may: at most CLI_MAX_WORDS. */
+    size_t min_words, max_words;
     const char *usage;
     const char *summary; /* a line of `pgherald --help` */
     const char *help;    /* what `pgherald NAME --help` says */
     bool lists_settings; /* its help ends in the list of settings */
+    /* A command of several actions; the first is meant when none is named. Then `run` is NULL. */
+    const struct cli_command *actions;
+    size_t action_count;
     int (*run)(const struct config *config, const struct cli_args *args);
 };
 
 /* Reads the command line. On FAILED err says what is wrong and what is allowed. */
 enum result cli_parse(const struct cli_command *commands, size_t count, int argc, char **argv,
                       struct cli_args *args, struct err *err) MUST_CHECK;
+
+/* The value that was given with a flag, NULL if it was not; its form has been checked. */
+const char *cli_value(const struct cli_args *args, enum cli_flag flag);
 
 /* `pgherald --help`, or of one command. */
 void cli_write_help(const struct cli_command *commands, size_t count,

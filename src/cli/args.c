@@ -1,23 +1,35 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/lsn.h"
 #include "base/version.h"
 #include "cli/cli.h"
+
+static enum result check_lsn(const char *value, struct err *err)
+{
+    lsn_t lsn;
+
+    if (!lsn_parse(str_c(value), &lsn) || lsn == 0)
+        return err_set(err, "\"%.40s\" is no LSN; one looks like 0/16B3748", value);
+    return OK;
+}
 
 static const struct flag {
     const char *name, *alias;
     enum cli_flag flag;
     const char *value; /* what it takes, NULL for nothing */
+    enum result (*check)(const char *value, struct err *err);
     const char *help;
 } flags[] = {
-    {"--config", "-c", CLI_CONFIG, "FILE", "read the settings from FILE"},
-    {"--json", NULL, CLI_JSON, NULL, "print JSON"},
-    {"--dry-run", NULL, CLI_DRY_RUN, NULL, "say what would be done and change nothing"},
-    {"--with-seed-app", NULL, CLI_WITH_SEED_APP, NULL, "install the application's own tables too"},
-    {"--endpos", NULL, CLI_ENDPOS, "LSN", "exit 0 once everything up to LSN is durable"},
-    {"--sample", NULL, CLI_SAMPLE, NULL, "print a file with every key explained"},
-    {"--help", "-h", CLI_HELP, NULL, "say this"},
-    {"--version", "-V", CLI_VERSION, NULL, "say which version this is"},
+    {"--config", "-c", CLI_CONFIG, "FILE", NULL, "read the settings from FILE"},
+    {"--json", NULL, CLI_JSON, NULL, NULL, "print JSON"},
+    {"--dry-run", NULL, CLI_DRY_RUN, NULL, NULL, "say what would be done and change nothing"},
+    {"--with-seed-app", NULL, CLI_WITH_SEED_APP, NULL, NULL,
+     "install the application's own tables too"},
+    {"--endpos", NULL, CLI_ENDPOS, "LSN", check_lsn, "exit 0 once everything up to LSN is durable"},
+    {"--sample", NULL, CLI_SAMPLE, NULL, NULL, "print a file with every key explained"},
+    {"--help", "-h", CLI_HELP, NULL, NULL, "say this"},
+    {"--version", "-V", CLI_VERSION, NULL, NULL, "say which version this is"},
 };
 #define FLAG_COUNT (sizeof(flags) / sizeof(*flags))
 
@@ -30,13 +42,26 @@ static const struct flag *find_flag(struct str name)
     return NULL;
 }
 
+static size_t bit_of(unsigned flag)
+{
+    size_t bit = 0;
+
+    while (flag >>= 1)
+        bit++;
+    return bit;
+}
+
+const char *cli_value(const struct cli_args *args, enum cli_flag flag)
+{
+    return args->values[bit_of(flag)];
+}
+
 static enum result take_value(struct cli_args *args, const struct flag *flag, const char *value,
                               struct err *err)
 {
-    if (flag->flag == CLI_CONFIG)
-        args->config_path = value;
-    else if (!lsn_parse(str_c(value), &args->endpos) || args->endpos == 0)
-        return err_set(err, "\"%.40s\" is no LSN; one looks like 0/16B3748", value);
+    if (flag->check && flag->check(value, err) != OK)
+        return err_context(err, "%s", flag->name);
+    args->values[bit_of(flag->flag)] = value;
     return OK;
 }
 
@@ -68,8 +93,42 @@ static const struct cli_command *find_command(const struct cli_command *commands
     return NULL;
 }
 
+static const struct cli_command *find_action(const struct cli_command *command, const char *name)
+{
+    size_t prefix = strlen(command->name) + 1;
+
+    for (size_t i = 0; i < command->action_count; i++)
+        if (strcmp(command->actions[i].name + prefix, name) == 0)
+            return &command->actions[i];
+    return NULL;
+}
+
+static enum result parse_word(const struct cli_command *commands, size_t count, const char *word,
+                              struct cli_args *args, struct err *err)
+{
+    if (!args->command) {
+        args->command = find_command(commands, count, word);
+        return args->command
+                   ? OK
+                   : err_set(err, "unknown command %.60s; pgherald --help lists them", word);
+    }
+    if (args->command->actions) {
+        const struct cli_command *group = args->command;
+
+        args->command = find_action(group, word);
+        return args->command ? OK
+                             : err_set(err, "%s has no action %.60s; usage: pgherald %s",
+                                       group->name, word, group->usage);
+    }
+    if (args->word_count == args->command->max_words)
+        return err_set(err, "\"%.60s\" is one word too many; usage: pgherald %s", word,
+                       args->command->usage);
+    args->words[args->word_count++] = word;
+    return OK;
+}
+
 /* Options may stand before and after the command, so this comes last. */
-static enum result check_flags(const struct cli_args *args, struct err *err)
+static enum result check_whole(struct cli_args *args, struct err *err)
 {
     unsigned allowed = CLI_HELP | CLI_VERSION | CLI_CONFIG;
 
@@ -77,11 +136,16 @@ static enum result check_flags(const struct cli_args *args, struct err *err)
         return args->flags & (CLI_HELP | CLI_VERSION)
                    ? OK
                    : err_set(err, "a command is missing; pgherald --help lists them");
+    if (args->command->actions && !(args->flags & CLI_HELP))
+        args->command = &args->command->actions[0];
     allowed |= args->command->flags;
     for (size_t i = 0; i < FLAG_COUNT; i++)
         if (args->flags & flags[i].flag & ~allowed)
             return err_set(err, "%s is not for %s; usage: pgherald %s", flags[i].name,
                            args->command->name, args->command->usage);
+    if (args->word_count < args->command->min_words && !(args->flags & CLI_HELP))
+        return err_set(err, "%s needs more words; usage: pgherald %s", args->command->name,
+                       args->command->usage);
     return OK;
 }
 
@@ -90,19 +154,13 @@ enum result cli_parse(const struct cli_command *commands, size_t count, int argc
 {
     *args = (struct cli_args){0};
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] == '-') {
-            if (parse_flag(args, argc, argv, &i, err) != OK)
-                return FAILED;
-        } else if (args->command) {
-            return err_set(err, "\"%.60s\" is one word too many; usage: pgherald %s", argv[i],
-                           args->command->usage);
-        } else {
-            args->command = find_command(commands, count, argv[i]);
-            if (!args->command)
-                return err_set(err, "unknown command %.60s; pgherald --help lists them", argv[i]);
-        }
+        enum result result = argv[i][0] == '-' ? parse_flag(args, argc, argv, &i, err)
+                                               : parse_word(commands, count, argv[i], args, err);
+
+        if (result != OK)
+            return FAILED;
     }
-    return check_flags(args, err);
+    return check_whole(args, err);
 }
 
 static void add_flags(unsigned which, struct buf *out)
@@ -121,8 +179,18 @@ static void add_flags(unsigned which, struct buf *out)
 
 static void write_command_help(const struct cli_command *command, struct buf *out)
 {
+    unsigned own = command->flags;
+
     buf_addf(out, "usage: pgherald %s\n\n%s\n\n", command->usage, command->help);
-    add_flags(command->flags | CLI_CONFIG | CLI_HELP, out);
+    for (size_t i = 0; i < command->action_count; i++) {
+        const struct cli_command *action = &command->actions[i];
+
+        own |= action->flags;
+        buf_addf(out, "  pgherald %s\n      %s\n", action->usage, action->summary);
+    }
+    if (command->action_count > 0)
+        buf_add_char(out, '\n');
+    add_flags(own | CLI_CONFIG | CLI_HELP, out);
     if (!command->lists_settings)
         return;
     buf_add_c(out, "\nSettings, in the file or as PGHERALD_<KEY> in the environment:\n\n");
@@ -157,8 +225,8 @@ const char *cli_config_path(const struct cli_args *args)
 {
     static const char *const usual[] = {"conf/pgherald.conf", "/etc/pgherald.conf"};
 
-    if (args->config_path)
-        return args->config_path;
+    if (cli_value(args, CLI_CONFIG))
+        return cli_value(args, CLI_CONFIG);
     for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++)
         if (access(usual[i], F_OK) == 0)
             return usual[i];

@@ -8,9 +8,13 @@
 
 static int run_daemon(const struct config *config, const struct cli_args *args)
 {
+    lsn_t endpos = 0; /* its form has been checked */
+
     if (!cli_has_database(config))
         return EX_CONFIG;
-    return daemon_run(config, cli_config_path(args), args->endpos);
+    if (args->flags & CLI_ENDPOS)
+        (void)lsn_parse(str_c(cli_value(args, CLI_ENDPOS)), &endpos);
+    return daemon_run(config, cli_config_path(args), endpos);
 }
 
 static const struct cli_command commands[] = {

@@ -2,6 +2,19 @@
 
 #include "cli/cli.h"
 
+static const struct cli_command thing_actions[] = {
+    {.name = "things list",
+     .flags = CLI_JSON,
+     .usage = "things [list] [--json]",
+     .summary = "lists them"},
+    {.name = "things move",
+     .flags = CLI_DRY_RUN,
+     .min_words = 1,
+     .max_words = 2,
+     .usage = "things move NAME [WHERE] [--dry-run]",
+     .summary = "moves one"},
+};
+
 static const struct cli_command commands[] = {
     {.name = "init",
      .flags = CLI_JSON | CLI_DRY_RUN,
@@ -14,6 +27,12 @@ static const struct cli_command commands[] = {
      .summary = "runs it",
      .help = "Runs it.",
      .lists_settings = true},
+    {.name = "things",
+     .usage = "things [list|move]",
+     .summary = "all about things",
+     .help = "All about things.",
+     .actions = thing_actions,
+     .action_count = COUNT(thing_actions)},
 };
 
 #define MAX_WORDS 8
@@ -34,20 +53,37 @@ static void parses(void **state)
         const char *says;
         const char *words[MAX_WORDS];
         unsigned flags;
-        const char *command, *config;
-        lsn_t endpos;
+        const char *command, *config, *endpos;
+        size_t word_count;
     } rows[] = {
-        {"a command", {"init"}, 0, "init", NULL, 0},
-        {"with options", {"init", "--json", "--dry-run"}, CLI_JSON | CLI_DRY_RUN, "init", NULL, 0},
-        {"options in front", {"--json", "init"}, CLI_JSON, "init", NULL, 0},
-        {"a file in front", {"-c", "x.conf", "init"}, CLI_CONFIG, "init", "x.conf", 0},
-        {"a file behind", {"init", "-c", "x.conf"}, CLI_CONFIG, "init", "x.conf", 0},
-        {"the long name", {"init", "--config=x.conf"}, CLI_CONFIG, "init", "x.conf", 0},
-        {"a value of its own", {"run", "--endpos", "0/10"}, CLI_ENDPOS, "run", NULL, 16},
-        {"attached", {"run", "--endpos=1/0"}, CLI_ENDPOS, "run", NULL, 0x100000000},
-        {"help", {"--help"}, CLI_HELP, NULL, NULL, 0},
-        {"help of a command", {"run", "-h"}, CLI_HELP, "run", NULL, 0},
-        {"the version", {"-V"}, CLI_VERSION, NULL, NULL, 0},
+        {"a command", {"init"}, 0, "init", NULL, NULL, 0},
+        {"with options",
+         {"init", "--json", "--dry-run"},
+         CLI_JSON | CLI_DRY_RUN,
+         "init",
+         NULL,
+         NULL,
+         0},
+        {"options in front", {"--json", "init"}, CLI_JSON, "init", NULL, NULL, 0},
+        {"a file in front", {"-c", "x.conf", "init"}, CLI_CONFIG, "init", "x.conf", NULL, 0},
+        {"a file behind", {"init", "-c", "x.conf"}, CLI_CONFIG, "init", "x.conf", NULL, 0},
+        {"the long name", {"init", "--config=x.conf"}, CLI_CONFIG, "init", "x.conf", NULL, 0},
+        {"a value of its own", {"run", "--endpos", "0/10"}, CLI_ENDPOS, "run", NULL, "0/10", 0},
+        {"attached", {"run", "--endpos=1/0"}, CLI_ENDPOS, "run", NULL, "1/0", 0},
+        {"the first action", {"things", "--json"}, CLI_JSON, "things list", NULL, NULL, 0},
+        {"an action", {"things", "move", "a"}, 0, "things move", NULL, NULL, 1},
+        {"with all words",
+         {"things", "--dry-run", "move", "a", "b"},
+         CLI_DRY_RUN,
+         "things move",
+         NULL,
+         NULL,
+         2},
+        {"help of actions", {"things", "--help"}, CLI_HELP, "things", NULL, NULL, 0},
+        {"help of an action", {"things", "move", "-h"}, CLI_HELP, "things move", NULL, NULL, 0},
+        {"help", {"--help"}, CLI_HELP, NULL, NULL, NULL, 0},
+        {"help of a command", {"run", "-h"}, CLI_HELP, "run", NULL, NULL, 0},
+        {"the version", {"-V"}, CLI_VERSION, NULL, NULL, NULL, 0},
     };
 
     (void)state;
@@ -60,9 +96,10 @@ static void parses(void **state)
             if (parse(r->words, &args, &err) != OK)
                 fail_msg("%s: %s", r->says, err.message);
             CHECK(args.flags == r->flags, r->says);
-            CHECK(args.endpos == r->endpos, r->says);
+            CHECK(args.word_count == r->word_count, r->says);
+            CHECK_STR(str_c(cli_value(&args, CLI_ENDPOS)), str_c(r->endpos), r->says);
             CHECK_STR(str_c(args.command ? args.command->name : NULL), str_c(r->command), r->says);
-            CHECK_STR(str_c(args.config_path), str_c(r->config), r->says);
+            CHECK_STR(str_c(cli_value(&args, CLI_CONFIG)), str_c(r->config), r->says);
         }
 }
 
@@ -84,6 +121,10 @@ static void refuses(void **state)
         {"a value where there is none", {"init", "--json=yes"}, "--json takes no value"},
         {"no value where there is one", {"run", "--endpos"}, "--endpos needs a value: LSN"},
         {"no LSN", {"run", "--endpos", "now"}, "\"now\" is no LSN"},
+        {"no such action", {"things", "lose"}, "things has no action lose; usage: pgherald things"},
+        {"a word too few", {"things", "move"}, "things move needs more words"},
+        {"a word too many", {"things", "move", "a", "b", "c"}, "\"c\" is one word too many"},
+        {"an option of another action", {"things", "list", "--dry-run"}, "is not for things list"},
         {"LSN 0", {"run", "--endpos", "0/0"}, "is no LSN"},
     };
 
@@ -117,6 +158,11 @@ static void helps(void **state)
     buf_clear(&out);
     cli_write_help(commands, COUNT(commands), &commands[1], &out);
     CHECK(strstr(out.data, "slot_name = pgherald"), "with the settings where they matter");
+    buf_clear(&out);
+    cli_write_help(commands, COUNT(commands), &commands[2], &out);
+    CHECK(strstr(out.data, "  pgherald things move NAME") && strstr(out.data, "moves one"),
+          "with its actions");
+    CHECK(strstr(out.data, "--json") && strstr(out.data, "--dry-run"), "and their options");
     buf_fini(&out);
 }
 
