@@ -4,10 +4,10 @@
 #   scripts/bench.sh             everything
 #   scripts/bench.sh backlog     only this (the names are the files of tests/bench)
 #
-# BENCH_CHANGES=500000 sets how large the backlog is. Results stay in build/bench.json.
+# BENCH_CHANGES=500000 sets how large the backlog is, BENCH_CLIENTS=1000 how wide the fan-out. Results stay in build/bench.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/bootstrap.sh test
+scripts/bootstrap.sh bench
 make --no-print-directory all
 (cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
 PATH=$PWD/tests/e2e/node_modules/.bin:$PATH

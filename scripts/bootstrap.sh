@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: scripts/bootstrap.sh build|run|test|all
+# Installs the Debian packages that are missing: scripts/bootstrap.sh build|run|test|bench|all
 #
 # Nothing is done when everything is there. PostgreSQL's package would make and start a cluster of
 # its own; it is told not to.
@@ -12,12 +12,14 @@ build="build-essential pkg-config libpq-dev libjansson-dev libcurl4-openssl-dev 
 run="postgresql-15 postgresql-15-wal2json perl"
 test="libcmocka-dev chromium libtap-parser-sourcehandler-pgtap-perl postgresql-15-pgtap curl
   iproute2 clang libclang-rt-14-dev jq ca-certificates"
+bench="nginx-light libnginx-mod-nchan"
 
 case ${1:-} in
   build) wanted=$build ;;
   run) wanted="$build $run" ;;
   test | all) wanted="$build $run $test" ;;
-  *) die "usage: scripts/bootstrap.sh build|run|test|all" ;;
+  bench) wanted="$build $run $test $bench" ;;
+  *) die "usage: scripts/bootstrap.sh build|run|test|bench|all" ;;
 esac
 
 is_installed() { # package
@@ -43,7 +45,7 @@ else
   die "this is no Debian, so the packages cannot be installed from here. By Debian's names they are: $wanted"
 fi
 case $1 in
-  test | all) has_node || missing="$missing nodejs npm" ;;
+  test | bench | all) has_node || missing="$missing nodejs npm" ;;
 esac
 [ -n "$missing" ] || exit 0
 
@@ -69,13 +71,26 @@ keep_clusters_away() {
   local file=/etc/postgresql-common/createcluster.conf
   is_installed postgresql-common || apt install --no-install-recommends postgresql-common
   $sudo cp -p "$file" "$file.before-pgherald"
-  trap '$sudo mv '"$file.before-pgherald $file" EXIT
+  restore="$sudo mv $file.before-pgherald $file; ${restore-}"
   echo 'create_main_cluster = false' | $sudo tee -a "$file" >/dev/null
 }
 
+# nginx's package would start a web server on port 80; the bench only wants the program.
+keep_services_down() {
+  local file=/usr/sbin/policy-rc.d
+  [ -e "$file" ] && return
+  printf '#!/bin/sh\nexit 101\n' | $sudo tee "$file" >/dev/null
+  $sudo chmod 755 "$file"
+  restore="$sudo rm -f $file; ${restore-}"
+}
+
 apt update
+trap 'eval "${restore-}"' EXIT
 case $missing in
   *" postgresql-15"*) keep_clusters_away ;;
+esac
+case $missing in
+  *" nginx"*) keep_services_down ;;
 esac
 # shellcheck disable=SC2086  # a list of words
 apt install --no-install-recommends $missing

@@ -1,9 +1,9 @@
 /* A WebSocket message that is built once and shared by every client it goes to, and a client's
  * queue of such messages.
  *
- * The payload of a frame has head room in front, where libwebsockets writes the WebSocket header:
- * all clients live on one thread, and the header of a server's message is the same for all of them.
- * Frames are counted without atomics for the same reason. */
+ * The payload of a frame has head room in front, where the WebSocket header is written, by
+ * frame_wire() or by libwebsockets: all clients live on one thread, and the header of a server's
+ * message is the same for all of them. Frames are counted without atomics for the same reason. */
 #ifndef PGHERALD_REALTIME_FRAME_H
 #define PGHERALD_REALTIME_FRAME_H
 
@@ -29,6 +29,9 @@ static inline unsigned char *frame_payload(struct frame *frame)
     return frame->bytes + FRAME_HEADROOM;
 }
 
+/* The whole message as it goes over the wire: header and payload. Source: RFC 6455, 5.2. */
+struct str frame_wire(struct frame *frame);
+
 /* First in, first out; bounded by messages and by bytes. Policy when full: the caller closes the
  * client, which makes it rejoin. */
 struct outbox {
@@ -42,6 +45,8 @@ struct outbox {
 void outbox_fini(struct outbox *outbox);
 /* Takes a reference of its own. false: full. A frame alone always fits, whatever its size. */
 bool outbox_push(struct outbox *outbox, struct frame *frame, size_t max_bytes);
+/* The nth oldest, borrowed; n is below count. */
+struct frame *outbox_at(const struct outbox *outbox, size_t n);
 /* The oldest frame, its reference now the caller's; NULL when empty. */
 struct frame *outbox_pop(struct outbox *outbox);
 

@@ -1,5 +1,5 @@
 /* The sockets: WebSocket and the live page on `listen`, health and metrics on `admin_listen`.
- * server.c, ws.c and http.c are the only ones that include libwebsockets. */
+ * server.c, ws.c, flush.c and http.c are the only ones that include libwebsockets. */
 #ifndef PGHERALD_REALTIME_SERVER_H
 #define PGHERALD_REALTIME_SERVER_H
 

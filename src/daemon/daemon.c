@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <uv.h>
 
@@ -129,6 +130,24 @@ static void stop_loops(struct daemon *daemon)
         realtime_stop(daemon->realtime);
 }
 
+/* A socket a client: the usual soft limit of 1,024 files would end that early. */
+static void raise_file_limit(const struct config *config)
+{
+    const rlim_t others = 256;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return;
+    if (limit.rlim_cur < config->realtime_max_clients + others)
+        log_warn("daemon",
+                 "fewer files may be open than realtime_max_clients needs; raise the limit "
+                 "(ulimit -n, or LimitNOFILE in a unit)",
+                 log_u("limit", limit.rlim_cur), log_u("clients", config->realtime_max_clients));
+}
+
 static void open_loop(struct daemon *daemon)
 {
     uv_loop_init(&daemon->loop);
@@ -157,6 +176,7 @@ int daemon_run(const struct config *config, const char *config_path, lsn_t endpo
 
     signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its socket only */
     daemon.to_realtime = queue_new(REALTIME_QUEUE_MESSAGES, config->realtime_queue_bytes);
+    raise_file_limit(config);
     open_loop(&daemon);
     if (start_loops(&daemon, endpos, &err) == OK) {
         log_info("daemon", "started", log_s("version", PGHERALD_VERSION),

@@ -44,6 +44,19 @@ void frame_unref(struct frame *frame)
         free(frame);
 }
 
+struct str frame_wire(struct frame *frame)
+{
+    unsigned char *payload = frame_payload(frame);
+    size_t bytes = frame->len < 126 ? 0 : frame->len <= UINT16_MAX ? 2 : 8;
+    unsigned char *head = payload - bytes - 2;
+
+    head[0] = 0x81; /* final, text */
+    head[1] = bytes == 0 ? (unsigned char)frame->len : bytes == 2 ? 126 : 127;
+    for (size_t i = 0; i < bytes; i++)
+        head[2 + i] = (unsigned char)((uint64_t)frame->len >> 8 * (bytes - 1 - i));
+    return str_from((const char *)head, bytes + 2 + frame->len);
+}
+
 void outbox_fini(struct outbox *outbox)
 {
     struct frame *frame;
@@ -77,6 +90,11 @@ bool outbox_push(struct outbox *outbox, struct frame *frame, size_t max_bytes)
     outbox->ring[(outbox->first + outbox->count++) % outbox->cap] = frame_ref(frame);
     outbox->bytes += frame->len;
     return true;
+}
+
+struct frame *outbox_at(const struct outbox *outbox, size_t n)
+{
+    return outbox->ring[(outbox->first + n) % outbox->cap];
 }
 
 struct frame *outbox_pop(struct outbox *outbox)

@@ -126,6 +126,7 @@ enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
 
     server->core = core;
     server->page = frame_new(str_c(web_live_html));
+    flush_open(&server->flush, loop);
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     *out = server;
     if (create_context(server, loop, err) != OK ||
@@ -144,6 +145,7 @@ void server_retire(struct server *server)
 
 void server_close(struct server *server)
 {
+    flush_close(&server->flush);
     if (server->context)
         lws_context_destroy(server->context);
 }

@@ -1,15 +1,11 @@
 /* WebSocket connections: the handshake, messages in, frames out. */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "internal.h"
 
-#define FRAMES_A_TURN 256 /* then the other clients have a turn */
 #define CLOSE_WAIT_S 5
 #define MAX_REASON 123 /* RFC 6455, 5.5 */
 #define KEEP_RECEIVED 4096
@@ -97,7 +93,7 @@ static int confirm(struct server *server, struct lws *wsi, const char *upgrade)
 
 static void wake(void *socket)
 {
-    lws_callback_on_writable(socket);
+    flush_later(lws_wsi_user(socket));
 }
 
 /* The close frame goes out when the socket takes it; one that never does is cut. */
@@ -121,6 +117,7 @@ static int establish(struct server *server, struct lws *wsi, struct peer *peer)
 
     if (!find_vsn(wsi, &vsn) || check_token(server, wsi, &token, &err) != TOKEN_VALID)
         return -1;
+    peer->wsi = wsi;
     buf_init(&peer->received, server->core->config->realtime_max_frame_bytes);
     peer->client = client_new(server->core, vsn, token, &out, clock_monotonic_ms());
     return 0;
@@ -152,39 +149,6 @@ static int receive(struct lws *wsi, struct peer *peer, const char *data, size_t 
     return 0;
 }
 
-static void set_cork(struct lws *wsi, int on)
-{
-    setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
-}
-
-/* Queued frames leave in as few packets and writes as the socket takes. What it does not take at
- * once libwebsockets keeps, and calls again when that is gone. */
-static int send_frames(struct lws *wsi, struct client *client)
-{
-    struct stats *stats = client->core->stats;
-    bool corked = client->outbox.count > 1;
-    int result = 0;
-
-    if (corked)
-        set_cork(wsi, 1);
-    for (int i = 0; i < FRAMES_A_TURN && client->outbox.count > 0 && result == 0; i++) {
-        struct frame *frame = outbox_pop(&client->outbox);
-
-        if (lws_write(wsi, frame_payload(frame), frame->len, LWS_WRITE_TEXT) < 0)
-            result = -1;
-        stat_add(&stats->frames_sent_total, 1);
-        stat_add(&stats->bytes_sent_total, frame->len);
-        frame_unref(frame);
-        if (lws_partial_buffered(wsi))
-            break;
-    }
-    if (corked)
-        set_cork(wsi, 0);
-    if (result == 0 && client->outbox.count > 0)
-        lws_callback_on_writable(wsi);
-    return result;
-}
-
 /* lws_close_reason() does not bring the frame out when the callback then asks to be closed (4.1.6),
  * so all of it is written here: final close frame, length, two bytes of code, the reason (RFC
  * 6455, 5.2 and 5.5.1). */
@@ -207,11 +171,12 @@ static int writable(struct lws *wsi, struct peer *peer)
 {
     if (peer->close_code)
         return send_close(wsi, peer);
-    return peer->client ? send_frames(wsi, peer->client) : 0;
+    return peer->client ? flush_in_turn(peer) : 0;
 }
 
 static void closed(struct peer *peer)
 {
+    flush_forget(peer);
     client_free(peer->client);
     peer->client = NULL;
     buf_fini(&peer->received);

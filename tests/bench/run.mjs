@@ -20,9 +20,9 @@ try {
 
 for (const { name, rows } of results) {
   console.log(`\n${name} (${cpus().length} cores, shared by everything)`);
-  console.log(`  ${"".padEnd(34)}${"seconds".padStart(9)}${"per second".padStart(13)}${"ratio".padStart(8)}`);
+  console.log(`  ${"".padEnd(46)}${"seconds".padStart(9)}${"per second".padStart(13)}${"ratio".padStart(8)}`);
   for (const row of rows) {
-    console.log(`  ${row.what.padEnd(34)}${round(row.seconds, 2).padStart(9)}${round(row.rate, 0).padStart(13)}${round(row.ratio, 2).padStart(8)}  ${row.aim ?? ""}`);
+    console.log(`  ${row.what.padEnd(46)}${round(row.seconds, 2).padStart(9)}${round(row.rate, row.rate < 100 ? 2 : 0).padStart(13)}${round(row.ratio, 2).padStart(8)}  ${row.aim ?? ""}`);
   }
 }
 mkdirSync("build", { recursive: true });

@@ -1,0 +1,66 @@
+// Changes a second to clients that each read only their own rows, by row level security, beside the
+// same rows and clients on a table without it, where each client has a filter instead.
+import { randomUUID } from "node:crypto";
+import { Env, jwt } from "../e2e/harness.mjs";
+import { joinFrame, Listeners, median, stamp, SUBSCRIBED } from "./listeners.mjs";
+
+const CLIENTS = Number(process.env.BENCH_RLS_CLIENTS ?? 500);
+const CHANGES = Number(process.env.BENCH_RLS_CHANGES ?? 5000);
+const ROUNDS = 3;
+
+async function prepare(env) {
+  await env.db.query(`
+    create table public.open_notes (id bigint generated always as identity primary key, user_id uuid not null, body text);
+    create table public.own_notes (like public.open_notes including all);
+    alter table public.own_notes enable row level security`);
+}
+
+async function side(env, table, users) {
+  await env.db.query(`grant select on public.${table} to authenticated`);
+  const hellos = users.map(({ id, token }) => joinFrame({ table, token, filter: table === "open_notes" ? `user_id=eq.${id}` : undefined }));
+  const path = `/realtime/v1/websocket?vsn=2.0.0&apikey=${users[0].token}`;
+  const listeners = await Listeners.start({ port: env.port, path, clients: CLIENTS, hellos, subscribed: SUBSCRIBED });
+  const publish = () =>
+    env.db.query(`do $$
+      declare users constant uuid[] := array(select u::uuid from unnest('{${users.map((u) => u.id).join(",")}}'::text[]) u);
+      begin
+        for i in 1..${CHANGES} loop
+          insert into public.${table} (user_id, body) values (users[1 + i % ${CLIENTS}], ${stamp} || repeat('x', 100));
+          commit;
+        end loop;
+      end $$`);
+  const rates = [];
+  return {
+    async round() {
+      rates.push(CHANGES / (await listeners.during(0, publish, { frames: CHANGES })).seconds);
+    },
+    rate: () => median(rates),
+    stop: () => listeners.stop(),
+  };
+}
+
+export async function run(cluster) {
+  Listeners.build();
+  const env = await Env.start({ cluster, seed: false, before: prepare });
+  const sides = [];
+  try {
+    await env.db.query("create policy own on public.own_notes for select to authenticated using (user_id = (select auth.uid()))");
+    const users = Array.from({ length: CLIENTS }, () => {
+      const id = randomUUID();
+      return { id, token: jwt(env.secret, { role: "authenticated", sub: id }) };
+    });
+    sides.push(await side(env, "own_notes", users), await side(env, "open_notes", users));
+    for (let round = 0; round < ROUNDS; round++) for (const s of sides) await s.round();
+  } finally {
+    for (const s of sides) s.stop();
+    await env.stop();
+  }
+  const [own, open] = sides.map((s) => s.rate());
+  return {
+    name: `row level security: ${CLIENTS} clients, each its own rows`,
+    rows: [
+      { what: "user_id = auth.uid(), changes/s", rate: own, ratio: own / open, aim: "aim: 2,000 and at least 0.8" },
+      { what: "without policies, filtered, changes/s", rate: open },
+    ],
+  };
+}
