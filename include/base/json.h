@@ -23,8 +23,26 @@ const char *json_string_end(const char *p, const char *end);
 /* One whole number by the JSON grammar: no leading zeros, no NaN. */
 bool json_is_number(struct str s);
 
+#define JSON_MAX_DEPTH 256
+
+/* One well-formed value in valid UTF-8, not nested deeper than JSON_MAX_DEPTH. */
+bool json_is_valid(struct str text);
+
 /* Whether PostgreSQL will take this json text as jsonb: well-formed, no \u0000, no lone surrogates,
- * no number beyond numeric, not nested deeper than 256. */
+ * no number beyond numeric, not nested deeper than JSON_MAX_DEPTH. */
 bool json_is_jsonb(struct str text);
+
+/* Goes over the elements of an array or the members of an object, as views of their text. Only for
+ * what json_is_valid() has taken. Anything else than an array or object has none. */
+struct json_cursor {
+    const char *p;
+    const char *end;
+    bool is_object;
+};
+
+struct json_cursor json_enter(struct str text);
+/* false: there are no more. `key` is what stands between the quotes, still escaped; empty in an
+ * array. */
+bool json_next(struct json_cursor *cursor, struct str *key, struct str *value);
 
 #endif

@@ -41,6 +41,12 @@
     X(frames_malformed_total, counter, "Received frames that could not be read")                   \
     X(joins_total, counter, "Channels joined")                                                     \
     X(joins_refused_total, counter, "Joins refused")                                               \
+    X(joins_limited_total, counter, "Joins beyond realtime_max_joins_per_second")                  \
+    X(messages_limited_total, counter, "Messages beyond realtime_max_messages_per_second")         \
+    X(rooms, gauge, "Topics with a joined channel")                                                \
+    X(broadcasts_total, counter, "Messages broadcast to a topic that somebody had joined")         \
+    X(broadcasts_refused_total, counter, "Broadcasts of clients refused (right, size, form)")      \
+    X(broadcasts_unfit_total, counter, "Binary broadcasts not sent to clients of protocol 1.0.0")  \
     X(clients_refused_total, counter, "Connections refused (token, limit)")                        \
     X(clients_slow_total, counter, "Connections closed since they did not read")                   \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \

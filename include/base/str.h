@@ -38,6 +38,9 @@ bool str_split(struct str s, char sep, struct str *head, struct str *tail);
 /* Matches a shell-like pattern in which only `*` is special: any run of bytes, also none. */
 bool str_glob(struct str pattern, struct str s);
 
+/* Well-formed by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool str_is_utf8(struct str s);
+
 /* FNV-1a, for tables that live in memory only. */
 uint64_t str_hash(struct str s);
 

@@ -8,45 +8,73 @@
 #include "realtime/client.h"
 #include "realtime/join.h"
 
+struct joining;
+struct room;
+
+/* What a channel may do in its topic. In a public one: everything. */
+struct channel_rights {
+    bool may_read_broadcast, may_send_broadcast;
+    bool may_read_presence, may_send_presence;
+};
+
 struct channel {
     unsigned refs;
-    struct client *client; /* NULL: left */
-    struct channel *next;  /* of the client's */
+    struct client *client;   /* NULL: left */
+    struct channel *next;    /* of the client's */
+    struct joining *joining; /* NULL once the join is answered */
+    struct room *room;       /* NULL before that */
+    size_t place_in_room;
     char *topic;
     uint64_t topic_hash;
     struct phoenix_ref join_ref;
     struct session *session;
     int64_t expires;     /* of its token, seconds since 1970 */
     uint64_t token_hash; /* to see that a token was sent again unchanged */
+    struct channel_rights rights;
+    bool is_private;
+    bool self_broadcast; /* its own broadcasts come back to it */
+    bool ack_broadcast;  /* and are answered */
+    bool wants_presence;
+    bool legacy; /* joined without config: changes come to it under their bare names */
     struct binding **bindings;
     size_t binding_count;
-    bool activity; /* the live page's topic */
-    struct channel *next_activity;
-    uint64_t told_ms; /* when it was last told of a policy that fails */
+    uint64_t told_ms; /* when it was last told of trouble that comes again and again */
     /* Scratch of the fan-out: which walk saw it last, and its place in it. */
     uint64_t seen;
     size_t place;
 };
 
-#define CHANNEL_ACTIVITY "realtime:pgherald:activity"
+#define CHANNEL_PREFIX STR("realtime:")
+/* The live page's, without the prefix. */
+#define CHANNEL_ACTIVITY STR("pgherald:activity")
 
 struct channel *channel_ref(struct channel *channel);
 void channel_unref(struct channel *channel);
 
+/* Of a client that has none with this topic. It is in no room and has no session yet. */
+struct channel *channel_new(struct client *client, struct str topic, struct phoenix_ref join_ref);
 struct channel *channel_find(const struct client *client, struct str topic);
+/* Its topic without the prefix. */
+struct str channel_name(const struct channel *channel);
 
-/* What a client may say about a channel. */
-void channel_join(struct client *client, const struct phoenix_frame *frame);
+/* From now on it is sent what its bindings and its room get. */
+void channel_enter(struct channel *channel);
+
 void channel_leave(struct channel *channel, const struct phoenix_frame *frame);
-void channel_refresh_token(struct channel *channel, const struct phoenix_frame *frame);
+
+/* A message to this channel alone. */
+void channel_tell(struct channel *channel, struct phoenix_ref ref, struct str event,
+                  struct str payload);
 
 /* Silently: the client is gone, or is told by somebody else. */
 void channel_drop(struct channel *channel);
+/* phx_close: another join takes its place, or it asked to leave. */
+void channel_close(struct channel *channel);
 /* phx_error: the client rejoins in about a second. For trouble that will pass. */
 void channel_fail(struct channel *channel);
 /* A system message and phx_close: the client will not come back by itself. */
 void channel_shut(struct channel *channel, struct str message);
-/* A system message about the subscriptions; the channel stays. */
+/* A system message; the channel stays. */
 void channel_system(struct channel *channel, bool ok, struct str extension, struct str message);
 
 void channel_tick(struct channel *channel, int64_t now);

@@ -6,6 +6,7 @@
 #include "realtime/core.h"
 #include "realtime/frame.h"
 #include "realtime/phoenix.h"
+#include "realtime/rate.h"
 
 struct channel;
 
@@ -31,6 +32,7 @@ struct client {
     struct outbox outbox;
     struct channel *channels;
     size_t channel_count;
+    struct rate joins, messages;
     uint64_t heard_ms; /* when it last sent anything */
     uint64_t alone_ms; /* since when it has no channel */
     bool closing;      /* nothing more is read from it or sent to it */
@@ -44,7 +46,7 @@ void client_free(struct client *client);
 
 /* A whole text message arrived. */
 void client_receive(struct client *client, struct str text, uint64_t now_ms);
-/* A binary one; kinds that we do not know are counted and dropped. */
+/* A binary one, which is a broadcast. What cannot be read is counted and dropped, as with text. */
 void client_receive_binary(struct client *client, struct str bytes, uint64_t now_ms);
 
 /* Puts the frame in the outbox. A client that does not keep up is closed, so that it rejoins. */
@@ -52,6 +54,11 @@ void client_send(struct client *client, struct frame *frame);
 /* Builds the frame, for this client alone. */
 void client_tell(struct client *client, struct phoenix_ref join_ref, struct phoenix_ref ref,
                  struct str topic, struct str event, struct str payload);
+/* The answer to a frame of the client: phx_reply with status ok, or error and the reason. */
+void client_accept(struct client *client, struct phoenix_ref join_ref, struct phoenix_ref ref,
+                   struct str topic);
+void client_refuse(struct client *client, struct phoenix_ref join_ref, struct phoenix_ref ref,
+                   struct str topic, struct str reason);
 void client_close(struct client *client, unsigned code, const char *reason);
 
 /* Once a second: idle clients, expired tokens. `now` in seconds since 1970. */

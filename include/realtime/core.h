@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "realtime/hub.h"
 #include "realtime/rls.h"
+#include "realtime/room.h"
 #include "realtime/session.h"
 #include "token/token.h"
 
@@ -20,10 +21,14 @@ struct core {
     struct sessions sessions;
     struct client *clients; /* all of them, linked */
     size_t client_count;
-    struct channel *activity; /* the live pages', linked */
+    struct rooms rooms;
     /* Whether a client may have this role: asks rls, or whatever a test puts here. */
     enum rls_role (*check_role)(void *arg, const char *role);
     void *check_role_arg;
+    /* Who may do what in a private channel: calls joining_decide(), at once or later. NULL: nobody
+     * may join one. */
+    void (*authorize)(void *arg, struct channel *channel);
+    void *authorize_arg;
 };
 
 void core_init(struct core *core, const struct config *config, struct stats *stats);

@@ -13,6 +13,7 @@
 
 struct frame {
     unsigned refs;
+    bool binary; /* else text */
     size_t len;
     unsigned char bytes[]; /* FRAME_HEADROOM, then len */
 };
@@ -21,6 +22,7 @@ struct frame {
 struct frame *frame_new(struct str text);
 /* The same of three parts in a row. */
 struct frame *frame_new_joined(struct str head, struct str body, struct str tail);
+struct frame *frame_new_binary(struct str head, struct str body);
 struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame);
 

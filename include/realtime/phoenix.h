@@ -12,6 +12,7 @@
 struct json_t;
 
 enum phoenix_vsn { PHOENIX_V1, PHOENIX_V2 };
+#define PHOENIX_VSNS 2
 
 #define PHOENIX_MAX_REF 48    /* bytes of a ref's JSON text */
 #define PHOENIX_MAX_TOPIC 512 /* ours; Phoenix has no limit, its binary frames have 255 */
@@ -27,19 +28,25 @@ struct phoenix_ref {
 struct phoenix_frame {
     struct phoenix_ref join_ref;
     struct phoenix_ref ref;
-    struct str topic; /* these two point into `root` */
+    struct str topic; /* these three point into the text that was read, or into `unescaped` */
     struct str event;
-    const struct json_t *payload; /* never NULL; may be any JSON value */
-    struct json_t *root;
+    struct str payload; /* any JSON value, as it came: what is passed on keeps every digit */
+    struct buf unescaped;
+    struct json_t *tree; /* see phoenix_payload() */
 };
 
 /* "2.0.0" or "1.0.0"; an empty text is 1.0.0. false on any other version. */
 bool phoenix_vsn_parse(struct str text, enum phoenix_vsn *out);
 
-/* Reads a text frame. On FAILED there is nothing to free, and err says what is wrong with it. */
+/* Reads a text frame; the text has to outlive it. On FAILED there is nothing to free, and err says
+ * what is wrong with it. */
 enum result phoenix_parse(struct str text, enum phoenix_vsn vsn, struct phoenix_frame *out,
                           struct err *err) MUST_CHECK;
 void phoenix_frame_fini(struct phoenix_frame *frame);
+
+/* The payload as a tree, made when it is first asked for; it lives as long as the frame. NULL where
+ * jansson has no room for it: an integer over 64 bits, a NUL in a text. */
+const struct json_t *phoenix_payload(struct phoenix_frame *frame);
 
 /* Appends what stands before and behind the payload; the payload (JSON text) goes between. */
 void phoenix_open(struct buf *out, enum phoenix_vsn vsn, struct phoenix_ref join_ref,

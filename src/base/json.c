@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#define MAX_DEPTH 256
 /* numeric holds 131,072 digits before the point and 16,383 behind it; see numeric.c. A number of so
  * many bytes with such an exponent is within both if its exponent is not negative. */
 #define MAX_NUMBER_TEXT 16000
@@ -218,11 +217,12 @@ bool json_is_number(struct str s)
     return at == s.len;
 }
 
-/* A walk over json text, only to find out whether jsonb would take it. */
+/* A walk over json text, only to find out whether it is well-formed, and jsonb would take it. */
 struct walk {
     const char *p;
     const char *end;
-    char open[MAX_DEPTH]; /* '{' or '[' of each level */
+    bool for_jsonb;
+    char open[JSON_MAX_DEPTH]; /* '{' or '[' of each level */
     size_t depth;
 };
 
@@ -230,6 +230,21 @@ static void skip_space(struct walk *w)
 {
     while (w->p < w->end && (*w->p == ' ' || *w->p == '\t' || *w->p == '\n' || *w->p == '\r'))
         w->p++;
+}
+
+/* *p stands behind the backslash; moves it behind the escape. */
+static bool walk_escape(const struct walk *w, const char **p, const char *end)
+{
+    unsigned code;
+
+    if (*(*p)++ != 'u')
+        return unescape_letter((*p)[-1]) != 0;
+    if (w->for_jsonb)
+        return read_unicode(p, end, &code);
+    if (end - *p < 4 || !hex4(*p, &code))
+        return false;
+    *p += 4;
+    return true;
 }
 
 static bool walk_string(struct walk *w)
@@ -241,19 +256,10 @@ static bool walk_string(struct walk *w)
         return false;
     p = w->p + 1;
     while (p < close - 1) {
-        unsigned code;
-
         if ((unsigned char)*p < 0x20)
             return false;
-        if (*p++ != '\\')
-            continue;
-        if (*p == 'u') {
-            p++;
-            if (!read_unicode(&p, close - 1, &code))
-                return false;
-        } else if (!unescape_letter(*p++)) {
+        if (*p++ == '\\' && !walk_escape(w, &p, close - 1))
             return false;
-        }
     }
     w->p = close;
     return true;
@@ -293,7 +299,7 @@ static bool walk_number(struct walk *w)
     while (w->p < w->end && (strchr("+-.eE", *w->p) || (*w->p >= '0' && *w->p <= '9')) && *w->p)
         w->p++;
     text = str_from(start, (size_t)(w->p - start));
-    return json_is_number(text) && number_fits_numeric(text);
+    return json_is_number(text) && (!w->for_jsonb || number_fits_numeric(text));
 }
 
 static bool walk_word(struct walk *w, struct str word)
@@ -354,33 +360,108 @@ static bool walk_after_value(struct walk *w, bool *more)
     }
 }
 
-bool json_is_jsonb(struct str text)
+/* `p` stands where a value begins. An array or object is opened, and closed again if it is empty.
+ */
+static bool walk_value(struct walk *w, bool *more)
 {
-    struct walk w = {.p = text.data, .end = text.data + text.len};
+    char open = *w->p;
+
+    if (open != '{' && open != '[')
+        return walk_scalar(w) && walk_after_value(w, more);
+    if (w->depth == JSON_MAX_DEPTH)
+        return false;
+    w->p++;
+    w->open[w->depth++] = open;
+    skip_space(w);
+    if (w->p < w->end && *w->p == (open == '{' ? '}' : ']'))
+        return walk_after_value(w, more);
+    *more = true;
+    return open == '[' || walk_key(w);
+}
+
+static bool walk_all(struct walk *w)
+{
     bool more = true;
 
     while (more) {
-        skip_space(&w);
-        if (w.p >= w.end)
-            return false;
-        if (*w.p == '{' || *w.p == '[') {
-            char open = *w.p++;
-
-            if (w.depth == MAX_DEPTH)
-                return false;
-            w.open[w.depth++] = open;
-            skip_space(&w);
-            if (w.p < w.end && *w.p == (open == '{' ? '}' : ']')) {
-                if (!walk_after_value(&w, &more))
-                    return false;
-                continue;
-            }
-            if (open == '{' && !walk_key(&w))
-                return false;
-            continue;
-        }
-        if (!walk_scalar(&w) || !walk_after_value(&w, &more))
+        skip_space(w);
+        if (w->p >= w->end || !walk_value(w, &more))
             return false;
     }
+    return true;
+}
+
+bool json_is_jsonb(struct str text)
+{
+    struct walk w = {.p = text.data, .end = text.data + text.len, .for_jsonb = true};
+
+    return walk_all(&w);
+}
+
+bool json_is_valid(struct str text)
+{
+    struct walk w = {.p = text.data, .end = text.data + text.len};
+
+    return text.len > 0 && walk_all(&w) && str_is_utf8(text);
+}
+
+/* One past the value that begins at `p`, in well-formed text. */
+static const char *value_end(const char *p, const char *end)
+{
+    size_t depth = 0;
+
+    for (; p < end; p++) {
+        if (*p == '"') {
+            p = json_string_end(p, end) - 1;
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+        } else if (*p == '}' || *p == ']') {
+            if (depth == 0)
+                return p;
+            depth--;
+        } else if (depth == 0 && strchr(", \t\r\n", *p)) {
+            return p;
+        }
+        if (depth == 0 && strchr("\"}]", *p))
+            return p + 1;
+    }
+    return end;
+}
+
+static const char *past(const char *p, const char *end, const char *skipped)
+{
+    while (p < end && strchr(skipped, *p))
+        p++;
+    return p;
+}
+
+#define SPACE " \t\r\n"
+
+struct json_cursor json_enter(struct str text)
+{
+    const char *end = text.data + text.len;
+    const char *p = past(text.data, end, SPACE);
+    struct json_cursor cursor = {.p = end, .end = end};
+
+    if (p < end && (*p == '{' || *p == '['))
+        cursor = (struct json_cursor){.p = p + 1, .end = end, .is_object = *p == '{'};
+    return cursor;
+}
+
+bool json_next(struct json_cursor *cursor, struct str *key, struct str *value)
+{
+    const char *p = past(cursor->p, cursor->end, SPACE ",");
+    const char *close;
+
+    *key = STR("");
+    if (p >= cursor->end || *p == '}' || *p == ']')
+        return false;
+    if (cursor->is_object) {
+        close = json_string_end(p, cursor->end);
+        *key = str_from(p + 1, (size_t)(close - p) - 2);
+        p = past(close, cursor->end, SPACE ":");
+    }
+    cursor->p = value_end(p, cursor->end);
+    *value = str_from(p, (size_t)(cursor->p - p));
     return true;
 }

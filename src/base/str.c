@@ -110,6 +110,36 @@ bool str_glob(struct str pattern, struct str s)
     return p == pattern.len;
 }
 
+/* How many bytes the character at p has; 0 if there is none. The second byte's range depends on the
+ * first: RFC 3629, section 4. */
+static size_t utf8_length(const unsigned char *p, size_t left)
+{
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+
+    if (p[0] > 0xf4 || len > left)
+        return 0;
+    if (len > 1 && (p[1] < low || p[1] > high))
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+bool str_is_utf8(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.data;
+
+    for (size_t at = 0, len; at < s.len; at += len) {
+        len = utf8_length(p + at, s.len - at);
+        if (len == 0)
+            return false;
+    }
+    return true;
+}
+
 uint64_t str_hash(struct str s)
 {
     uint64_t hash = UINT64_C(14695981039346656037);

@@ -3,44 +3,15 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "realtime/channel.h"
+#include "realtime/broadcast.h"
 
 #define MAX_MESSAGE 8192
 
-static struct frame *build(enum phoenix_vsn vsn, struct str event, struct str payload)
+static void tell(struct core *core, struct str event, struct str payload)
 {
-    struct frame *frame;
-    struct buf text;
+    const struct broadcast broadcast = {.form = BROADCAST_JSON, .event = event, .payload = payload};
 
-    buf_init(&text, MAX_MESSAGE);
-    phoenix_open(&text, vsn, PHOENIX_NULL, PHOENIX_NULL, STR(CHANNEL_ACTIVITY), STR("broadcast"));
-    buf_add_str(&text, STR("{\"type\":\"broadcast\",\"event\":"));
-    json_add_string(&text, event);
-    buf_add_str(&text, STR(",\"payload\":"));
-    buf_add_str(&text, payload);
-    buf_add_char(&text, '}');
-    phoenix_close(&text, vsn, PHOENIX_NULL);
-    frame = frame_new(buf_str(&text));
-    buf_fini(&text);
-    return frame;
-}
-
-/* One frame a protocol version, for all channels of the topic. */
-static void broadcast(struct core *core, struct str event, struct str payload)
-{
-    struct frame *frames[2] = {NULL, NULL};
-    struct channel *next;
-
-    for (struct channel *channel = core->activity; channel; channel = next) {
-        struct client *client = channel->client;
-
-        next = channel->next_activity;
-        if (!frames[client->vsn])
-            frames[client->vsn] = build(client->vsn, event, payload);
-        client_send(client, frames[client->vsn]);
-    }
-    frame_unref(frames[PHOENIX_V1]);
-    frame_unref(frames[PHOENIX_V2]);
+    broadcast_send(core, CHANNEL_ACTIVITY, true, &broadcast);
 }
 
 static void add_lsn(struct buf *out, lsn_t lsn)
@@ -72,7 +43,7 @@ void activity_stored(struct core *core, const struct event_stored *stored)
     add_number(&payload, "notifications", stored->notifications);
     add_number(&payload, "deliveries", stored->deliveries);
     buf_add_char(&payload, '}');
-    broadcast(core, STR("stored"), buf_str(&payload));
+    tell(core, STR("stored"), buf_str(&payload));
     buf_fini(&payload);
 }
 
@@ -107,6 +78,6 @@ void activity_attempt(struct core *core, const struct event_attempt *attempt)
     add_number(&payload, "duration_ms", attempt->duration_ms);
     buf_addf(&payload, ",\"status_code\":%d,\"delivered\":%s}", attempt->status_code,
              attempt->delivered ? "true" : "false");
-    broadcast(core, STR("attempt"), buf_str(&payload));
+    tell(core, STR("attempt"), buf_str(&payload));
     buf_fini(&payload);
 }

@@ -2,12 +2,17 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "realtime/channel.h"
+#include "realtime/broadcast.h"
+#include "realtime/joining.h"
+#include "realtime/phoenix_binary.h"
 
 #define ALONE_MS (10 * 60 * 1000) /* a socket without a channel is closed then */
 #define MAX_CONTROL_FRAME ((size_t)4 << 20)
+#define MAX_REASON 65536
+#define UNMATCHED STR("unmatched topic")
 
 struct client *client_new(struct core *core, enum phoenix_vsn vsn, struct token *token,
                           const struct client_socket *out, uint64_t now_ms)
@@ -90,57 +95,112 @@ void client_tell(struct client *client, struct phoenix_ref join_ref, struct phoe
     buf_fini(&text);
 }
 
-static void reply(struct client *client, const struct phoenix_frame *frame, const char *payload)
+void client_accept(struct client *client, struct phoenix_ref join_ref, struct phoenix_ref ref,
+                   struct str topic)
 {
-    client_tell(client, frame->join_ref, frame->ref, frame->topic, STR("phx_reply"),
-                str_c(payload));
+    client_tell(client, join_ref, ref, topic, STR("phx_reply"),
+                STR("{\"status\":\"ok\",\"response\":{}}"));
 }
 
-#define REPLY_OK "{\"status\":\"ok\",\"response\":{}}"
-#define REPLY_UNMATCHED "{\"status\":\"error\",\"response\":{\"reason\":\"unmatched topic\"}}"
-#define REPLY_NO_BROADCAST                                                                         \
-    "{\"status\":\"error\",\"response\":{\"reason\":\"broadcast is not available\"}}"
+void client_refuse(struct client *client, struct phoenix_ref join_ref, struct phoenix_ref ref,
+                   struct str topic, struct str reason)
+{
+    struct buf payload;
+
+    buf_init(&payload, MAX_REASON);
+    buf_add_str(&payload, STR("{\"status\":\"error\",\"response\":{\"reason\":"));
+    json_add_string(&payload, reason);
+    buf_add_str(&payload, STR("}}"));
+    client_tell(client, join_ref, ref, topic, STR("phx_reply"), buf_str(&payload));
+    buf_fini(&payload);
+}
 
 static bool is(const struct phoenix_frame *frame, struct str event)
 {
     return str_eq(frame->event, event);
 }
 
-static void receive_in_channel(struct channel *channel, const struct phoenix_frame *frame)
+/* Too many a second: the channel ends, as Supabase's do. */
+static bool is_within_rate(struct channel *channel)
 {
-    if (is(frame, STR("phx_leave")))
+    struct client *client = channel->client;
+    struct core *core = client->core;
+
+    if (rate_take(&client->messages, core->config->realtime_max_messages_per_second,
+                  client->heard_ms))
+        return true;
+    stat_add(&core->stats->messages_limited_total, 1);
+    channel_shut(channel, STR("Too many messages per second"));
+    return false;
+}
+
+static void receive_broadcast(struct channel *channel, const struct phoenix_frame *frame)
+{
+    const struct broadcast broadcast = {.form = BROADCAST_OBJECT, .payload = frame->payload};
+
+    broadcast_receive(channel, &broadcast, frame->join_ref, frame->ref);
+}
+
+static void receive_in_channel(struct channel *channel, struct phoenix_frame *frame)
+{
+    if (is(frame, STR("phx_leave"))) {
         channel_leave(channel, frame);
-    else if (is(frame, STR("access_token")))
-        channel_refresh_token(channel, frame);
+        return;
+    }
+    if (!is_within_rate(channel))
+        return;
+    if (is(frame, STR("access_token")))
+        joining_refresh_token(channel, frame);
     else if (is(frame, STR("presence")))
-        reply(channel->client, frame, REPLY_OK);
+        client_accept(channel->client, frame->join_ref, frame->ref, frame->topic);
     else if (is(frame, STR("broadcast")))
-        reply(channel->client, frame, REPLY_NO_BROADCAST);
+        receive_broadcast(channel, frame);
     else
         log_debug("realtime", "ignored an event", log_v("event", frame->event),
                   log_v("topic", frame->topic));
 }
 
-static void receive_frame(struct client *client, const struct phoenix_frame *frame)
+static void receive_heartbeat(struct client *client, const struct phoenix_frame *frame)
+{
+    if (is(frame, STR("heartbeat")))
+        client_accept(client, frame->join_ref, frame->ref, frame->topic);
+    else
+        client_refuse(client, frame->join_ref, frame->ref, frame->topic, UNMATCHED);
+}
+
+static void receive_frame(struct client *client, struct phoenix_frame *frame)
 {
     struct channel *channel;
 
     if (str_eq(frame->topic, STR("phoenix"))) {
-        if (is(frame, STR("heartbeat")))
-            reply(client, frame, REPLY_OK);
-        else
-            reply(client, frame, REPLY_UNMATCHED);
+        receive_heartbeat(client, frame);
         return;
     }
     if (is(frame, STR("phx_join"))) {
-        channel_join(client, frame);
+        joining_start(client, frame);
         return;
     }
     channel = channel_find(client, frame->topic);
-    if (channel)
+    if (channel && (channel->room || is(frame, STR("phx_leave"))))
         receive_in_channel(channel, frame);
+    else if (is(frame, STR("phx_leave")))
+        client_accept(client, frame->join_ref, frame->ref, frame->topic);
     else
-        reply(client, frame, is(frame, STR("phx_leave")) ? REPLY_OK : REPLY_UNMATCHED);
+        client_refuse(client, frame->join_ref, frame->ref, frame->topic, UNMATCHED);
+}
+
+static void receive_push(struct client *client, const struct phoenix_push *push)
+{
+    const struct broadcast broadcast = {.form = push->is_json ? BROADCAST_BINARY_JSON
+                                                              : BROADCAST_BINARY_BYTES,
+                                        .event = push->event,
+                                        .payload = push->payload};
+    struct channel *channel = channel_find(client, push->topic);
+
+    if (!channel || !channel->room)
+        client_refuse(client, push->join_ref, push->ref, push->topic, UNMATCHED);
+    else if (is_within_rate(channel))
+        broadcast_receive(channel, &broadcast, push->join_ref, push->ref);
 }
 
 static void count_malformed(struct client *client, const char *why)
@@ -168,12 +228,19 @@ void client_receive(struct client *client, struct str text, uint64_t now_ms)
 
 void client_receive_binary(struct client *client, struct str bytes, uint64_t now_ms)
 {
-    (void)bytes;
+    struct phoenix_push push;
+    struct err err;
+
     if (client->closing)
         return;
     client->heard_ms = now_ms;
     stat_add(&client->core->stats->frames_received_total, 1);
-    count_malformed(client, "binary frames are not taken yet");
+    if (client->vsn != PHOENIX_V2)
+        count_malformed(client, "protocol version 1.0.0 has no binary frames");
+    else if (phoenix_push_parse(bytes, &push, &err) != OK)
+        count_malformed(client, err.message);
+    else
+        receive_push(client, &push);
 }
 
 void client_tick(struct client *client, uint64_t now_ms, int64_t now)

@@ -15,5 +15,6 @@ void core_fini(struct core *core)
 {
     token_verifier_free(core->verifier);
     hub_free(core->hub);
+    rooms_fini(&core->rooms);
     sessions_fini(&core->sessions);
 }

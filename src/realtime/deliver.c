@@ -17,11 +17,13 @@ struct body {
     struct buf text;
 };
 
-/* A finished frame: the body in the envelope of a topic, for a list of ids. */
+/* A finished frame: the body in the envelope of a topic, for a list of ids. A legacy channel (one
+ * that joined without a config) is told under the change's own name, with the bare data. */
 struct envelope {
     struct map_node node;
     struct envelope *next;
     enum phoenix_vsn vsn;
+    bool legacy;
     const char *topic;
     const struct body *body;
     uint64_t *ids;
@@ -57,62 +59,73 @@ static const struct body *need_body(struct delivery *delivery, const struct view
     return body;
 }
 
-static struct frame *build_frame(const struct body *body, enum phoenix_vsn vsn, const char *topic,
-                                 const uint64_t *ids, size_t id_count)
+static void add_ids(struct buf *out, const struct envelope *envelope)
 {
-    struct buf head, tail;
+    buf_add_str(out, STR("{\"ids\":["));
+    for (size_t i = 0; i < envelope->id_count; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        buf_add_u64(out, envelope->ids[i]);
+    }
+    buf_add_str(out, STR("],\"data\":"));
+}
+
+static struct frame *build_frame(const struct envelope *envelope, enum change_kind kind)
+{
+    struct str event = envelope->legacy ? payload_type(kind) : STR("postgres_changes");
+    const struct body *body = envelope->body;
     struct frame *frame;
+    struct buf head, tail;
 
     if (!buf_ok(&body->text))
         return NULL;
     buf_init(&head, 65536);
     buf_init(&tail, 1024);
-    phoenix_open(&head, vsn, PHOENIX_NULL, PHOENIX_NULL, str_c(topic), STR("postgres_changes"));
-    buf_add_str(&head, STR("{\"ids\":["));
-    for (size_t i = 0; i < id_count; i++) {
-        if (i > 0)
-            buf_add_char(&head, ',');
-        buf_add_u64(&head, ids[i]);
+    phoenix_open(&head, envelope->vsn, PHOENIX_NULL, PHOENIX_NULL, str_c(envelope->topic), event);
+    if (!envelope->legacy) {
+        add_ids(&head, envelope);
+        buf_add_char(&tail, '}');
     }
-    buf_add_str(&head, STR("],\"data\":"));
-    buf_add_char(&tail, '}');
-    phoenix_close(&tail, vsn, PHOENIX_NULL);
+    phoenix_close(&tail, envelope->vsn, PHOENIX_NULL);
     frame = frame_new_joined(buf_str(&head), buf_str(&body->text), buf_str(&tail));
     buf_fini(&head);
     buf_fini(&tail);
     return frame;
 }
 
-static bool envelope_is(const struct envelope *envelope, enum phoenix_vsn vsn, const char *topic,
-                        const struct body *body, const uint64_t *ids, size_t id_count)
+static bool envelope_is(const struct envelope *a, const struct envelope *b)
 {
-    return envelope->vsn == vsn && envelope->body == body && envelope->id_count == id_count &&
-           memcmp(envelope->ids, ids, id_count * sizeof(*ids)) == 0 &&
-           strcmp(envelope->topic, topic) == 0;
+    return a->vsn == b->vsn && a->legacy == b->legacy && a->body == b->body &&
+           a->id_count == b->id_count &&
+           memcmp(a->ids, b->ids, a->id_count * sizeof(*a->ids)) == 0 &&
+           strcmp(a->topic, b->topic) == 0;
 }
 
+/* `ids` are copied if the envelope is new. */
 static struct frame *need_frame(struct delivery *delivery, const struct channel *channel,
-                                const struct body *body, const uint64_t *ids, size_t id_count)
+                                const struct body *body, uint64_t *ids, size_t id_count)
 {
-    enum phoenix_vsn vsn = channel->client->vsn;
-    uint64_t key = hash_more(channel->topic_hash ^ (uint64_t)vsn,
+    const struct envelope wanted = {.vsn = channel->client->vsn,
+                                    .legacy = channel->legacy,
+                                    .topic = channel->topic,
+                                    .body = body,
+                                    .ids = ids,
+                                    .id_count = id_count};
+    uint64_t key = hash_more(channel->topic_hash ^ (uint64_t)wanted.vsn,
                              str_from((const char *)ids, id_count * sizeof(*ids)));
     struct map_node *node = map_find(&delivery->envelopes, key);
     struct envelope *envelope;
 
     for (; node; node = map_next(node)) {
         envelope = MAP_THING(node, struct envelope, node);
-        if (envelope_is(envelope, vsn, channel->topic, body, ids, id_count))
+        if (envelope_is(envelope, &wanted))
             return envelope->frame;
     }
     envelope = mem_alloc(sizeof(*envelope));
-    envelope->vsn = vsn;
-    envelope->topic = channel->topic;
-    envelope->body = body;
+    *envelope = wanted;
     envelope->ids = mem_array(id_count, sizeof(*ids));
     memcpy(envelope->ids, ids, id_count * sizeof(*ids));
-    envelope->id_count = id_count;
-    envelope->frame = build_frame(body, vsn, channel->topic, ids, id_count);
+    envelope->frame = build_frame(envelope, delivery->row->change.kind);
     envelope->next = delivery->all_envelopes;
     delivery->all_envelopes = envelope;
     map_add(&delivery->envelopes, &envelope->node, key);

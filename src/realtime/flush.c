@@ -95,8 +95,9 @@ static int send_through(struct peer *peer)
 
     for (int i = 0; i < FRAMES_A_TURN && client->outbox.count > 0 && result == 0; i++) {
         struct frame *frame = outbox_pop(&client->outbox);
+        enum lws_write_protocol kind = frame->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
 
-        if (lws_write(peer->wsi, frame_payload(frame), frame->len, LWS_WRITE_TEXT) < 0)
+        if (lws_write(peer->wsi, frame_payload(frame), frame->len, kind) < 0)
             result = -1;
         count_sent(client, frame);
         frame_unref(frame);

@@ -16,6 +16,7 @@ struct frame *frame_new_joined(struct str head, struct str body, struct str tail
     if (!frame)
         return NULL;
     frame->refs = 1;
+    frame->binary = false;
     frame->len = len;
     p = frame_payload(frame);
     if (head.len)
@@ -30,6 +31,15 @@ struct frame *frame_new_joined(struct str head, struct str body, struct str tail
 struct frame *frame_new(struct str text)
 {
     return frame_new_joined(text, STR(""), STR(""));
+}
+
+struct frame *frame_new_binary(struct str head, struct str body)
+{
+    struct frame *frame = frame_new_joined(head, body, STR(""));
+
+    if (frame)
+        frame->binary = true;
+    return frame;
 }
 
 struct frame *frame_ref(struct frame *frame)
@@ -50,7 +60,7 @@ struct str frame_wire(struct frame *frame)
     size_t bytes = frame->len < 126 ? 0 : frame->len <= UINT16_MAX ? 2 : 8;
     unsigned char *head = payload - bytes - 2;
 
-    head[0] = 0x81; /* final, text */
+    head[0] = frame->binary ? 0x82 : 0x81; /* final; binary or text */
     head[1] = bytes == 0 ? (unsigned char)frame->len : bytes == 2 ? 126 : 127;
     for (size_t i = 0; i < bytes; i++)
         head[2 + i] = (unsigned char)((uint64_t)frame->len >> 8 * (bytes - 1 - i));

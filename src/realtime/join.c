@@ -7,18 +7,19 @@
 #include <string.h>
 
 /* Booleans may come as strings. */
+static bool is_word(const json_t *value, struct str word)
+{
+    return str_eq_nocase(str_from(json_string_value(value), json_string_length(value)), word);
+}
+
 static bool is_true(const json_t *value)
 {
-    const char *text = json_string_value(value);
-
-    return json_is_true(value) || (text && strcmp(text, "true") == 0);
+    return json_is_true(value) || is_word(value, STR("true"));
 }
 
 static bool is_false(const json_t *value)
 {
-    const char *text = json_string_value(value);
-
-    return json_is_false(value) || (text && strcmp(text, "false") == 0);
+    return json_is_false(value) || is_word(value, STR("false"));
 }
 
 struct str join_token(const struct json_t *payload)
@@ -70,23 +71,82 @@ static enum result read_bindings(const json_t *list, struct join *join, struct e
     return OK;
 }
 
-enum result join_read(const struct json_t *payload, struct join *out, struct err *err)
+static void read_replay(const json_t *replay, struct replay *out)
+{
+    const json_t *since = json_object_get(replay, "since"),
+                 *limit = json_object_get(replay, "limit");
+
+    out->wanted = replay && !json_is_null(replay);
+    out->valid =
+        json_is_integer(since) && (!limit || json_is_null(limit) || json_is_integer(limit));
+    out->since_ms = json_integer_value(since);
+    out->limit = json_is_integer(limit) ? json_integer_value(limit) : REPLAY_LIMIT;
+}
+
+static void read_config(const json_t *config, struct join *out)
+{
+    const json_t *broadcast = json_object_get(config, "broadcast");
+    const json_t *presence = json_object_get(config, "presence");
+
+    out->is_private = is_true(json_object_get(config, "private"));
+    out->self_broadcast = is_true(json_object_get(broadcast, "self"));
+    out->ack_broadcast = is_true(json_object_get(broadcast, "ack"));
+    read_replay(json_object_get(broadcast, "replay"), &out->replay);
+    out->presence = !is_false(json_object_get(presence, "enabled"));
+}
+
+/* `schema[:table[:filter]]` as an entry of postgres_changes; NULL if the name of the topic is none.
+ * A new reference. */
+static json_t *legacy_binding(struct str name)
+{
+    struct str schema, table, filter, rest;
+
+    str_split(name, ':', &schema, &rest);
+    str_split(rest, ':', &table, &filter);
+    if (rest.len == 0 && !str_eq(schema, STR("*")) && !str_eq(schema, STR("public")))
+        return NULL;
+    if (filter.len == 0)
+        return json_pack("{s:s%, s:s%}", "schema", schema.data, schema.len, "table",
+                         table.len ? table.data : "*", table.len ? table.len : 1);
+    return json_pack("{s:s%, s:s%, s:s%}", "schema", schema.data, schema.len, "table", table.data,
+                     table.len, "filter", filter.data, filter.len);
+}
+
+static enum result read_legacy(struct str topic, struct join *join, struct err *err)
+{
+    struct str prefix, name;
+    json_t *list = json_array(), *binding;
+    enum result result;
+
+    str_split(topic, ':', &prefix, &name);
+    binding = legacy_binding(name);
+    join->legacy = true;
+    if (binding)
+        json_array_append_new(list, binding);
+    result = read_bindings(list, join, err);
+    json_decref(list);
+    return result;
+}
+
+enum result join_read(const struct json_t *payload, struct str topic, struct join *out,
+                      struct err *err)
 {
     const json_t *config = json_object_get(payload, "config");
-    const json_t *presence = json_object_get(config, "presence");
+    enum result result;
 
     memset(out, 0, sizeof(*out));
     buf_init(&out->echo, JOIN_MAX_ECHO);
     if (!json_is_object(payload))
         return err_set(err, "the payload of a join is an object");
     out->access_token = join_token(payload);
-    out->is_private = is_true(json_object_get(config, "private"));
-    out->presence = !is_false(json_object_get(presence, "enabled"));
-    if (read_bindings(json_object_get(config, "postgres_changes"), out, err) != OK) {
+    read_config(config, out);
+    if (config)
+        result = read_bindings(json_object_get(config, "postgres_changes"), out, err);
+    else
+        result = read_legacy(topic, out, err);
+    if (result == FAILED)
         join_fini(out);
-        return FAILED;
-    }
-    return OK;
+    return result;
 }
 
 void join_fini(struct join *join)

@@ -14,78 +14,112 @@ bool phoenix_vsn_parse(struct str text, enum phoenix_vsn *out)
 }
 
 /* Refs are strings, but nothing in Phoenix insists: numbers are echoed as numbers. */
-static bool read_ref(const json_t *value, struct phoenix_ref *out)
+static bool is_ref(struct str value)
 {
-    size_t len;
-
-    *out = PHOENIX_NULL;
-    if (!value || json_is_null(value))
+    if (value.len > PHOENIX_MAX_REF)
+        return false;
+    if (value.data[0] == '"')
         return true;
-    if (!json_is_string(value) && !json_is_integer(value))
-        return false;
-    len = json_dumpb(value, out->json, PHOENIX_MAX_REF, JSON_ENCODE_ANY);
-    if (len == 0 || len > PHOENIX_MAX_REF)
-        return false;
-    out->json[len] = '\0';
+    for (size_t i = value.data[0] == '-'; i < value.len; i++)
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
     return true;
 }
 
-static bool read_name(const json_t *value, size_t max, struct str *out)
+static bool read_ref(struct str value, struct phoenix_ref *out)
 {
-    if (!json_is_string(value))
+    *out = PHOENIX_NULL;
+    if (value.len == 0 || str_eq(value, STR("null")))
+        return true;
+    if (!is_ref(value))
         return false;
-    *out = str_from(json_string_value(value), json_string_length(value));
+    memcpy(out->json, value.data, value.len);
+    out->json[value.len] = '\0';
+    return true;
+}
+
+/* The room for what had to be unescaped is made once, so that views into it stay where they are. */
+static bool unescape(struct buf *room, struct str inside, struct str *out)
+{
+    size_t start;
+
+    if (!room->data) {
+        buf_init(room, PHOENIX_MAX_TOPIC + PHOENIX_MAX_EVENT);
+        buf_reserve(room, PHOENIX_MAX_TOPIC + PHOENIX_MAX_EVENT);
+    }
+    start = room->len;
+    if (!json_unescape(room, inside) || !buf_ok(room))
+        return false;
+    *out = str_from(room->data + start, room->len - start);
+    return true;
+}
+
+static bool read_name(struct phoenix_frame *frame, struct str value, size_t max, struct str *out)
+{
+    if (value.len < 2 || value.data[0] != '"')
+        return false;
+    *out = str_from(value.data + 1, value.len - 2);
+    if (memchr(out->data, '\\', out->len) && !unescape(&frame->unescaped, *out, out))
+        return false;
     return out->len > 0 && out->len <= max;
 }
 
-static enum result read_parts(struct phoenix_frame *frame, const json_t *join_ref,
-                              const json_t *ref, const json_t *topic, const json_t *event,
-                              const json_t *payload, struct err *err)
+/* The five parts of a frame, in the order of version 2.0.0; empty where there is none. */
+enum { JOIN_REF, REF, TOPIC, EVENT, PAYLOAD, PARTS };
+
+static enum result read_parts(struct phoenix_frame *frame, const struct str *parts, struct err *err)
 {
-    if (!read_ref(join_ref, &frame->join_ref) || !read_ref(ref, &frame->ref))
+    if (!read_ref(parts[JOIN_REF], &frame->join_ref) || !read_ref(parts[REF], &frame->ref))
         return err_set(err, "a ref is a string of at most %d bytes or null", PHOENIX_MAX_REF - 2);
-    if (!read_name(topic, PHOENIX_MAX_TOPIC, &frame->topic))
+    if (!read_name(frame, parts[TOPIC], PHOENIX_MAX_TOPIC, &frame->topic))
         return err_set(err, "the topic is a string of 1 to %d bytes", PHOENIX_MAX_TOPIC);
-    if (!read_name(event, PHOENIX_MAX_EVENT, &frame->event))
+    if (!read_name(frame, parts[EVENT], PHOENIX_MAX_EVENT, &frame->event))
         return err_set(err, "the event is a string of 1 to %d bytes", PHOENIX_MAX_EVENT);
-    if (!payload)
+    if (parts[PAYLOAD].len == 0)
         return err_set(err, "there is no payload");
-    frame->payload = payload;
+    frame->payload = parts[PAYLOAD];
     return OK;
 }
 
-static enum result read_v2(struct phoenix_frame *frame, struct err *err)
+static enum result split_v2(struct str text, struct str *parts, struct err *err)
 {
-    const json_t *a = frame->root;
+    struct json_cursor cursor = json_enter(text);
+    struct str key, value;
+    size_t count = 0;
 
-    if (!json_is_array(a) || json_array_size(a) != 5)
-        return err_set(err, "a frame of version 2.0.0 is an array of five");
-    return read_parts(frame, json_array_get(a, 0), json_array_get(a, 1), json_array_get(a, 2),
-                      json_array_get(a, 3), json_array_get(a, 4), err);
+    while (!cursor.is_object && json_next(&cursor, &key, &value))
+        if (count++ < PARTS)
+            parts[count - 1] = value;
+    return count == PARTS ? OK : err_set(err, "a frame of version 2.0.0 is an array of five");
 }
 
-static enum result read_v1(struct phoenix_frame *frame, struct err *err)
+static enum result split_v1(struct str text, struct str *parts, struct err *err)
 {
-    const json_t *o = frame->root;
+    static const char *const keys[PARTS] = {"join_ref", "ref", "topic", "event", "payload"};
+    struct json_cursor cursor = json_enter(text);
+    struct str key, value;
 
-    if (!json_is_object(o))
+    if (!cursor.is_object)
         return err_set(err, "a frame of version 1.0.0 is an object");
-    return read_parts(frame, json_object_get(o, "join_ref"), json_object_get(o, "ref"),
-                      json_object_get(o, "topic"), json_object_get(o, "event"),
-                      json_object_get(o, "payload"), err);
+    while (json_next(&cursor, &key, &value))
+        for (size_t i = 0; i < PARTS; i++)
+            if (str_eq(key, str_c(keys[i])))
+                parts[i] = value;
+    return OK;
 }
 
 enum result phoenix_parse(struct str text, enum phoenix_vsn vsn, struct phoenix_frame *out,
                           struct err *err)
 {
-    json_error_t where;
+    struct str parts[PARTS] = {{0}};
     enum result result;
 
     memset(out, 0, sizeof(*out));
-    out->root = json_loadb(text.data, text.len, 0, &where);
-    if (!out->root)
-        return err_set(err, "not JSON: %s at byte %d", where.text, where.position);
-    result = vsn == PHOENIX_V2 ? read_v2(out, err) : read_v1(out, err);
+    if (!json_is_valid(text))
+        return err_set(err, "not JSON");
+    result = vsn == PHOENIX_V2 ? split_v2(text, parts, err) : split_v1(text, parts, err);
+    if (result == OK)
+        result = read_parts(out, parts, err);
     if (result == FAILED)
         phoenix_frame_fini(out);
     return result;
@@ -93,8 +127,16 @@ enum result phoenix_parse(struct str text, enum phoenix_vsn vsn, struct phoenix_
 
 void phoenix_frame_fini(struct phoenix_frame *frame)
 {
-    json_decref(frame->root);
-    frame->root = NULL;
+    buf_fini(&frame->unescaped);
+    json_decref(frame->tree);
+    frame->tree = NULL;
+}
+
+const struct json_t *phoenix_payload(struct phoenix_frame *frame)
+{
+    if (!frame->tree)
+        frame->tree = json_loadb(frame->payload.data, frame->payload.len, JSON_DECODE_ANY, NULL);
+    return frame->tree;
 }
 
 void phoenix_open(struct buf *out, enum phoenix_vsn vsn, struct phoenix_ref join_ref,

@@ -1,5 +1,6 @@
-/* JSON text. What json_is_jsonb() takes, another reader takes too, and the other way round; and
- * text that goes into a string literal comes out of it as it was. */
+/* JSON text. What json_is_jsonb() takes, another reader takes too, and the other way round; text
+ * that goes into a string literal comes out of it as it was; the elements of what is valid are
+ * valid, and as many as another reader finds. */
 #include "fuzz.h"
 
 #include "base/json.h" /* before jansson.h, which has a macro of the same name as one of its functions */
@@ -44,6 +45,26 @@ static void compare(struct str text)
         REQUIRE(ours, text);
 }
 
+static void go_over(struct str text)
+{
+    struct json_cursor cursor = json_enter(text);
+    struct str key, value;
+    size_t count = 0;
+    json_t *root;
+
+    while (json_next(&cursor, &key, &value)) {
+        REQUIRE(json_is_valid(value), text);
+        REQUIRE(value.data >= text.data && value.data + value.len <= text.data + text.len, text);
+        count++;
+    }
+    root = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (root)
+        REQUIRE(count >= json_array_size(root) + json_object_size(root), text);
+    if (json_is_array(root))
+        REQUIRE(count == json_array_size(root), text);
+    json_decref(root);
+}
+
 static void round_trip(struct str text)
 {
     struct buf literal, back;
@@ -82,6 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str text = input_text(data, size);
 
     compare(text);
+    if (json_is_valid(text))
+        go_over(text);
+    else
+        REQUIRE(!json_is_jsonb(text) || !str_is_utf8(text), text);
     round_trip(text);
     unescape(text);
     if ((json_is_number)(text)) /* not the macro */

@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     REQUIRE(frame.topic.len > 0 && frame.topic.len <= PHOENIX_MAX_TOPIC, text);
     REQUIRE(frame.event.len > 0 && frame.event.len <= PHOENIX_MAX_EVENT, text);
-    REQUIRE(frame.payload != NULL, text);
+    REQUIRE(json_is_valid(frame.payload), text);
+    (void)phoenix_payload(&frame);
     answer(&frame, vsn, text);
     phoenix_frame_fini(&frame);
     return 0;

@@ -237,6 +237,71 @@ static void knows_depth(void **state)
     CHECK(!json_is_jsonb(str_from(text, 514)), "257 levels");
 }
 
+/* Wider than jsonb, except for bytes that are no text. */
+static void knows_what_is_valid(void **state)
+{
+    static const struct row {
+        const char *says, *text;
+        bool good;
+    } rows[] = {
+        {"an object", "{\"a\": [1, 2, {\"b\": null}], \"c\": \"x\"}", true},
+        {"NUL in a string", "\"\\u0000\"", true},
+        {"a lone surrogate", "\"\\ud800x\"", true},
+        {"a number beyond numeric", "1e200000", true},
+        {"UTF-8", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", true},
+        {"no UTF-8", "\"\xff\"", false},
+        {"nothing", "", false},
+        {"two values", "{}{}", false},
+        {"hexadecimal digits missing", "\"\\u12\"", false},
+        {"no digits", "\"\\u12g4\"", false},
+        {"an unknown escape", "\"\\x\"", false},
+        {"a number that is none", "01", false},
+        {"not closed", "{\"a\":1", false},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+    CHECK(json_is_valid(str_c(r->text)) == r->good, r->says);
+}
+
+static void goes_over_elements(void **state)
+{
+    static const struct row {
+        const char *says, *text;
+        const char *elements; /* each in <>, a member as <key=value> */
+    } rows[] = {
+        {"an array", "[1,\"a\",null,true]", "<1><\"a\"><null><true>"},
+        {"nested", "[[1,[2]],{\"a\":[]},-1e5]", "<[1,[2]]><{\"a\":[]}><-1e5>"},
+        {"an object", "{\"a\":1,\"b\":{\"c\":2}}", "<a=1><b={\"c\":2}>"},
+        {"a key that is escaped", "{\"a\\\"b\":\"c\\\"}\"}", "<a\\\"b=\"c\\\"}\">"},
+        {"brackets in strings", "[\"]\",{\"}\":\"{\"}]", "<\"]\"><{\"}\":\"{\"}>"},
+        {"white space", " { \"a\" : 1 , \"b\"\t:\r\n[ 1 , 2 ] } ", "<a=1><b=[ 1 , 2 ]>"},
+        {"an empty array", "[]", ""},
+        {"an empty object", " { } ", ""},
+        {"an empty key and an empty value", "{\"\":\"\"}", "<=\"\">"},
+        {"a text", "\"[1]\"", ""},
+        {"a number", "12", ""},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+        {
+            struct json_cursor cursor = json_enter(str_c(r->text));
+            struct str key, value;
+            struct buf got;
+
+            buf_init(&got, 1000);
+            CHECK(json_is_valid(str_c(r->text)), r->says);
+            while (json_next(&cursor, &key, &value))
+                buf_addf(&got, cursor.is_object ? "<%.*s=%.*s>" : "<%.*s%.*s>", STR_ARG(key),
+                         STR_ARG(value));
+            CHECK_STR(buf_str(&got), str_c(r->elements), r->says);
+            buf_fini(&got);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +312,8 @@ int main(void)
         cmocka_unit_test(knows_what_jsonb_takes),
         cmocka_unit_test(knows_the_scale_of_numeric),
         cmocka_unit_test(knows_depth),
+        cmocka_unit_test(knows_what_is_valid),
+        cmocka_unit_test(goes_over_elements),
     };
 
     return cmocka_run_group_tests_name("base/json", tests, NULL, NULL);

@@ -176,6 +176,38 @@ static void reads_uuids(void **state)
         }
 }
 
+static void knows_utf8(void **state)
+{
+    static const struct row {
+        const char *says;
+        struct str s;
+        bool good;
+    } rows[] = {
+        {"nothing", {"", 0}, true},
+        {"ASCII", STR("abc\x7f"), true},
+        {"NUL", {"\0", 1}, true},
+        {"two, three and four bytes", STR("\xc2\x80\xe0\xa0\x80\xf0\x90\x80\x80"), true},
+        {"the last of each", STR("\xdf\xbf\xef\xbf\xbf\xf4\x8f\xbf\xbf"), true},
+        {"around the surrogates", STR("\xed\x9f\xbf\xee\x80\x80"), true},
+        {"a surrogate", STR("\xed\xa0\x80"), false},
+        {"overlong in two", STR("\xc1\xbf"), false},
+        {"overlong in three", STR("\xe0\x9f\xbf"), false},
+        {"overlong in four", STR("\xf0\x8f\xbf\xbf"), false},
+        {"above the last", STR("\xf4\x90\x80\x80"), false},
+        {"far above", STR("\xf5\x80\x80\x80"), false},
+        {"a byte that follows nothing", STR("a\x80"), false},
+        {"cut after one of two", STR("\xc3"), false},
+        {"cut after two of three", STR("\xe2\x82"), false},
+        {"cut after three of four", STR("\xf0\x9f\x98"), false},
+        {"the third byte is none", STR("\xe2\x82\x41"), false},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+    CHECK(str_is_utf8(r->s) == r->good, r->says);
+}
+
 static void copies(void **state)
 {
     char *copy = str_dup(str_from("abcdef", 3)), *empty = str_dup((struct str){0});
@@ -193,7 +225,7 @@ int main(void)
         cmocka_unit_test(compares),         cmocka_unit_test(finds_ends),
         cmocka_unit_test(splits_and_trims), cmocka_unit_test(globs),
         cmocka_unit_test(reads_numbers),    cmocka_unit_test(reads_uuids),
-        cmocka_unit_test(copies),
+        cmocka_unit_test(knows_utf8),       cmocka_unit_test(copies),
     };
 
     return cmocka_run_group_tests_name("base/str", tests, NULL, NULL);

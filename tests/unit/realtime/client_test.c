@@ -1,152 +1,7 @@
-#include "fixture.h"
 #include "realtime/activity.h"
-#include "realtime/channel.h"
 #include "realtime/fanout.h"
 #include "realtime/waiting.h"
-
-#include "base/clock.h"
-
-#include <rhonabwy.h>
-
-/* Clients without sockets: what they would be sent is read from their outboxes. */
-
-#define SECRET "an-example-secret-of-at-least-32-bytes"
-
-struct world {
-    struct config config;
-    struct stats stats;
-    struct core core;
-    struct client *client;
-    int woken;
-    unsigned closed; /* the code, 0 while open */
-};
-
-static void on_wake(void *socket)
-{
-    ((struct world *)socket)->woken++;
-}
-
-static void on_close(void *socket, unsigned code, const char *reason)
-{
-    (void)reason;
-    ((struct world *)socket)->closed = code;
-}
-
-static enum rls_role any_known_role(void *arg, const char *role)
-{
-    (void)arg;
-    if (strcmp(role, "unknown_yet") == 0)
-        return RLS_ROLE_UNKNOWN;
-    return strcmp(role, "nobody") == 0 ? RLS_ROLE_NO : RLS_ROLE_YES;
-}
-
-static char *jwt(const char *role, int64_t lives_s)
-{
-    jwt_t *token = NULL;
-    jwk_t *key = NULL;
-    char *text;
-
-    r_jwk_init(&key);
-    r_jwk_import_from_symmetric_key(key, (const unsigned char *)SECRET, sizeof(SECRET) - 1);
-    r_jwt_init(&token);
-    r_jwt_set_sign_alg(token, R_JWA_ALG_HS256);
-    r_jwt_set_claim_str_value(token, "role", role);
-    r_jwt_set_claim_int_value(token, "exp", clock_now_us() / 1000000 + lives_s);
-    text = r_jwt_serialize_signed(token, key, 0);
-    r_jwk_free(key);
-    r_jwt_free(token);
-    return text;
-}
-
-static struct token *token_of(const struct world *w, const char *role, int64_t lives_s)
-{
-    char *text = jwt(role, 60);
-    struct token *token;
-    struct err err;
-
-    if (token_verify(w->core.verifier, str_c(text), clock_now_us() / 1000000, &token, &err))
-        fail_msg("%s", err.message);
-    token->expires += lives_s - 60;
-    r_free(text);
-    return token;
-}
-
-static struct client *new_client(struct world *w, enum phoenix_vsn vsn, const char *role)
-{
-    const struct client_socket out = {on_wake, on_close, w};
-
-    return client_new(&w->core, vsn, token_of(w, role, 60), &out, 1000);
-}
-
-static int set_up(void **state)
-{
-    struct world *w = calloc(1, sizeof(*w));
-
-    w->config.jwt_secret = (char *)(uintptr_t)SECRET;
-    w->config.realtime_max_clients = 4;
-    w->config.realtime_max_channels = 3;
-    w->config.realtime_client_buffer_bytes = 4096;
-    w->config.realtime_idle_timeout_ms = 60000;
-    core_init(&w->core, &w->config, &w->stats);
-    w->core.check_role = any_known_role;
-    w->client = new_client(w, PHOENIX_V2, "anon");
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *w = *state;
-
-    while (w->core.clients)
-        client_free(w->core.clients);
-    assert_int_equal(hub_count(w->core.hub), 0);
-    assert_int_equal(w->core.sessions.map.count, 0);
-    assert_int_equal(stat_get(&w->stats.channels), 0);
-    assert_null(w->core.activity);
-    core_fini(&w->core);
-    free(w);
-    return 0;
-}
-
-static void say(struct client *client, const char *text)
-{
-    client_receive(client, str_c(text), 2000);
-}
-
-/* The next message is exactly this; NULL: there is none. */
-static void expect(const char *says, struct client *client, const char *want)
-{
-    struct frame *frame = outbox_pop(&client->outbox);
-
-    if (!frame && want)
-        fail_msg("%s: nothing came, wanted %s", says, want);
-    if (frame && !want)
-        fail_msg("%s: unexpected %.*s", says, (int)frame->len, (char *)frame_payload(frame));
-    if (frame)
-        check_text(says, str_from((char *)frame_payload(frame), frame->len), want);
-    frame_unref(frame);
-}
-
-static void expect_start(const char *says, struct client *client, const char *want)
-{
-    struct frame *frame = outbox_pop(&client->outbox);
-
-    if (!frame)
-        fail_msg("%s: nothing came, wanted %s", says, want);
-    if (!str_starts(str_from((char *)frame_payload(frame), frame->len), str_c(want)))
-        fail_msg("%s\n   wanted: %s\n   got:    %.*s", says, want, (int)frame->len,
-                 (char *)frame_payload(frame));
-    frame_unref(frame);
-}
-
-static void drop_all(struct client *client)
-{
-    struct frame *frame;
-
-    while ((frame = outbox_pop(&client->outbox)))
-        frame_unref(frame);
-}
+#include "world.h"
 
 /* Everything that is answered with one frame, or with none. */
 static void test_answers(void **state)
@@ -555,6 +410,35 @@ static void test_two_bindings(void **state)
     msg_unref(&event->msg);
 }
 
+/* Whoever joined without a config is told under the change's own name. */
+static void test_legacy(void **state)
+{
+    struct world *w = *state;
+    struct client *today = new_client(w, PHOENIX_V2, "anon");
+    struct event *event = row_event(ROW, 10, 1);
+    struct waiting *waiting;
+
+    say(w->client, "[\"1\",\"1\",\"realtime:public:t\",\"phx_join\",{}]");
+    expect_start("its binding is in the reply", w->client,
+                 "[\"1\",\"1\",\"realtime:public:t\",\"phx_reply\",{\"status\":\"ok\",\"response\":"
+                 "{\"postgres_changes\":[{\"schema\":\"public\",\"table\":\"t\",\"id\":");
+    say(today, "[\"1\",\"1\",\"realtime:public:t\",\"phx_join\",{\"config\":{\"postgres_changes\":["
+               "{\"schema\":\"public\",\"table\":\"t\"}]}}]");
+    drop_all(w->client);
+    drop_all(today);
+    waiting = waiting_new(&w->core, event);
+    waiting->question.verdicts[0].state = VERDICT_YES;
+    waiting_deliver(waiting, &w->core, 5000);
+    expect_start(
+        "bare", w->client,
+        "[null,null,\"realtime:public:t\",\"INSERT\",{\"schema\":\"public\",\"table\":\"t\","
+        "\"commit_timestamp\"");
+    expect_start("and as ever, in the same topic", today,
+                 "[null,null,\"realtime:public:t\",\"postgres_changes\",{\"ids\":[");
+    waiting_free(waiting);
+    msg_unref(&event->msg);
+}
+
 static void test_activity(void **state)
 {
     struct world *w = *state;
@@ -571,8 +455,8 @@ static void test_activity(void **state)
 
     memset(attempt.endpoint, 'x', sizeof(attempt.endpoint) - 2);
     attempt.endpoint[sizeof(attempt.endpoint) - 2] = '\xc3'; /* cut within a letter */
-    say(page,
-        "[\"1\",\"1\",\"" CHANNEL_ACTIVITY "\",\"phx_join\",{\"config\":{\"private\":true}}]");
+    say(page, "[\"1\",\"1\",\"realtime:pgherald:activity\",\"phx_join\",{\"config\":{\"private\":"
+              "true}}]");
     drop_all(page);
     activity_stored(&w->core, &stored);
     activity_attempt(&w->core, &attempt);
@@ -604,6 +488,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_verdicts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sharing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_bindings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_legacy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_activity, set_up, tear_down),
     };
 

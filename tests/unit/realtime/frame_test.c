@@ -36,6 +36,21 @@ static void headers(void **state)
         }
 }
 
+static void says_what_is_binary(void **state)
+{
+    struct frame *frame = frame_new_binary(STR("a\xff"), STR("b"));
+    struct str wire = frame_wire(frame);
+
+    (void)state;
+    CHECK(frame->binary, "it knows");
+    CHECK_STR(wire,
+              STR("\x82\x03"
+                  "a\xff"
+                  "b"),
+              "and so does its header");
+    frame_unref(frame);
+}
+
 static void queues(void **state)
 {
     struct frame *frames[3] = {frame_new(STR("one")), frame_new(STR("two")), frame_new(STR("3"))};
@@ -58,6 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers),
+        cmocka_unit_test(says_what_is_binary),
         cmocka_unit_test(queues),
     };
 

@@ -129,7 +129,7 @@ static void test_echo(void **state)
     char want[512];
 
     (void)state;
-    assert_int_equal(join_read(payload, &join, &err), OK);
+    assert_int_equal(join_read(payload, STR("realtime:room"), &join, &err), OK);
     const json_t *list = json_object_get(json_object_get(payload, "config"), "postgres_changes");
     snprintf(want, sizeof(want),
              "[{\"event\":\"*\",\"schema\":\"public\",\"table\":\"t\",\"id\":%llu},"
@@ -173,7 +173,7 @@ static void test_join(void **state)
         json_t *payload = json(rows[i].text);
         struct join join;
         struct err err = {0};
-        bool ok = join_read(payload, &join, &err) == OK;
+        bool ok = join_read(payload, STR("realtime:room"), &join, &err) == OK;
 
         if (ok != rows[i].ok)
             fail_msg("%s: %s", rows[i].says, err.message);
@@ -188,6 +188,116 @@ static void test_join(void **state)
     }
 }
 
+static void test_options(void **state)
+{
+    static const struct {
+        const char *says, *text;
+        bool self, ack;
+        struct replay replay;
+    } rows[] = {
+        {"nothing said", "{\"config\":{}}", false, false, {0}},
+        {"said", "{\"config\":{\"broadcast\":{\"self\":true,\"ack\":true}}}", true, true, {0}},
+        {"as texts",
+         "{\"config\":{\"broadcast\":{\"self\":\"True\",\"ack\":\"false\"}}}",
+         true,
+         false,
+         {0}},
+        {"as something else",
+         "{\"config\":{\"broadcast\":{\"self\":1,\"ack\":{}}}}",
+         false,
+         false,
+         {0}},
+        {"a broadcast that is none", "{\"config\":{\"broadcast\":true}}", false, false, {0}},
+        {"a replay",
+         "{\"config\":{\"broadcast\":{\"replay\":{\"since\":5,\"limit\":2}}}}",
+         false,
+         false,
+         {true, true, 5, 2}},
+        {"without a limit",
+         "{\"config\":{\"broadcast\":{\"replay\":{\"since\":5}}}}",
+         false,
+         false,
+         {true, true, 5, REPLAY_LIMIT}},
+        {"without a time",
+         "{\"config\":{\"broadcast\":{\"replay\":{}}}}",
+         false,
+         false,
+         {true, false, 0, REPLAY_LIMIT}},
+        {"with a limit that is none",
+         "{\"config\":{\"broadcast\":{\"replay\":{\"since\":1,\"limit\":\"2\"}}}}",
+         false,
+         false,
+         {true, false, 1, REPLAY_LIMIT}},
+        {"that is null",
+         "{\"config\":{\"broadcast\":{\"replay\":null}}}",
+         false,
+         false,
+         {false, false, 0, REPLAY_LIMIT}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        json_t *payload = json(rows[i].text);
+        struct join join;
+        struct err err = {0};
+
+        if (join_read(payload, STR("realtime:room"), &join, &err) != OK)
+            fail_msg("%s: %s", rows[i].says, err.message);
+        CHECK(join.self_broadcast == rows[i].self, rows[i].says);
+        CHECK(join.ack_broadcast == rows[i].ack, rows[i].says);
+        CHECK(join.replay.wanted == rows[i].replay.wanted, rows[i].says);
+        CHECK(join.replay.valid == rows[i].replay.valid, rows[i].says);
+        if (join.replay.valid) {
+            CHECK(join.replay.since_ms == rows[i].replay.since_ms, rows[i].says);
+            CHECK(join.replay.limit == rows[i].replay.limit, rows[i].says);
+        }
+        join_fini(&join);
+        json_decref(payload);
+    }
+}
+
+static void test_legacy(void **state)
+{
+    static const struct {
+        const char *says, *topic, *payload;
+        const char *schema, *table; /* NULL: nothing is bound */
+        bool filter, legacy;
+    } rows[] = {
+        {"schema, table and filter", "realtime:public:users:id=eq.1", "{}", "public", "users", true,
+         true},
+        {"a filter with a colon", "realtime:public:users:at=gt.12:30", "{}", "public", "users",
+         true, true},
+        {"schema and table", "realtime:app:users", "{\"user_token\":\"x\"}", "app", "users", false,
+         true},
+        {"a schema that is followed by nothing", "realtime:app:", "{}", NULL, NULL, false, true},
+        {"everything", "realtime:*", "{}", "*", "*", false, true},
+        {"the usual schema", "realtime:public", "{}", "public", "*", false, true},
+        {"any other word is a room", "realtime:lobby", "{}", NULL, NULL, false, true},
+        {"with a config, the topic is a name", "realtime:public:users", "{\"config\":{}}", NULL,
+         NULL, false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        json_t *payload = json(rows[i].payload);
+        struct join join;
+        struct err err = {0};
+
+        if (join_read(payload, str_c(rows[i].topic), &join, &err) != OK)
+            fail_msg("%s: %s", rows[i].says, err.message);
+        CHECK(join.legacy == rows[i].legacy, rows[i].says);
+        CHECK(join.binding_count == (rows[i].schema != NULL), rows[i].says);
+        CHECK(!join.has_problem, join.problem.message);
+        if (rows[i].schema && join.binding_count > 0) {
+            check_text(rows[i].says, str_c(join.bindings[0]->schema), rows[i].schema);
+            check_text(rows[i].says, str_c(join.bindings[0]->table), rows[i].table);
+            CHECK((join.bindings[0]->filter != NULL) == rows[i].filter, rows[i].says);
+        }
+        join_fini(&join);
+        json_decref(payload);
+    }
+}
+
 static void test_too_many(void **state)
 {
     json_t *list = json_array(), *payload;
@@ -198,9 +308,9 @@ static void test_too_many(void **state)
     for (int i = 0; i <= JOIN_MAX_BINDINGS; i++)
         json_array_append_new(list, json_object());
     payload = json_pack("{s:{s:o}}", "config", "postgres_changes", list);
-    assert_int_equal(join_read(payload, &join, &err), FAILED);
+    assert_int_equal(join_read(payload, STR("realtime:room"), &join, &err), FAILED);
     json_array_remove(list, 0);
-    assert_int_equal(join_read(payload, &join, &err), OK);
+    assert_int_equal(join_read(payload, STR("realtime:room"), &join, &err), OK);
     join_fini(&join);
     json_decref(payload);
 }
@@ -210,7 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_binding), cmocka_unit_test(test_bad_binding),
         cmocka_unit_test(test_ids),     cmocka_unit_test(test_echo),
-        cmocka_unit_test(test_join),    cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_join),    cmocka_unit_test(test_options),
+        cmocka_unit_test(test_legacy),  cmocka_unit_test(test_too_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,312 @@
+#include "realtime/joining.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+void joining_free(struct joining *joining)
+{
+    if (!joining)
+        return;
+    join_fini(&joining->join);
+    free(joining);
+}
+
+/* Who the join or the new token says the client is. */
+struct identity {
+    struct session *session; /* one reference */
+    int64_t expires;
+    uint64_t token_hash;
+};
+
+static enum result check_role(struct core *core, const char *role, bool needs_database,
+                              struct err *err)
+{
+    switch (core->check_role(core->check_role_arg, role)) {
+    case RLS_ROLE_YES:
+        return OK;
+    case RLS_ROLE_NO:
+        return err_set(err,
+                       "Unauthorized: There is no role \"%s\" that clients of this server may have",
+                       role);
+    case RLS_ROLE_UNKNOWN:
+        if (!needs_database)
+            return OK;
+        return err_set(err, "InitializingProjectConnection: The database cannot be asked right "
+                            "now who may read its rows, try again");
+    }
+    return FAILED;
+}
+
+static enum result identify(struct core *core, struct str text, const struct token *fallback,
+                            bool needs_database, struct identity *out, struct err *err)
+{
+    int64_t now = clock_now_us() / 1000000;
+    struct token *token = NULL;
+    const struct token *used = fallback;
+
+    if (text.len > 0) {
+        if (token_verify(core->verifier, text, now, &token, err) != TOKEN_VALID)
+            return FAILED;
+        used = token;
+    } else if (fallback->expires <= now) {
+        return err_set(err, "InvalidJWTToken: Token has expired %" PRId64 " seconds ago",
+                       now - fallback->expires);
+    }
+    if (check_role(core, used->role, needs_database, err) != OK) {
+        token_free(token);
+        return FAILED;
+    }
+    out->session = session_get(&core->sessions, used);
+    out->expires = used->expires;
+    out->token_hash = hash_more(0, text);
+    token_free(token);
+    return OK;
+}
+
+static void assume(struct channel *channel, const struct identity *identity)
+{
+    session_unref(channel->session);
+    channel->session = identity->session;
+    channel->expires = identity->expires;
+    channel->token_hash = identity->token_hash;
+}
+
+static enum result check_limits(struct client *client, struct str topic, struct err *err)
+{
+    const struct core *core = client->core;
+
+    if (topic.len == CHANNEL_PREFIX.len)
+        return err_set(err, "TopicNameRequired: You must provide a topic name");
+    if (client->over_limit && core->client_count > core->config->realtime_max_clients)
+        return err_set(err, "ConnectionRateLimitReached: Too many connected users");
+    if (!rate_take(&client->joins, core->config->realtime_max_joins_per_second, client->heard_ms)) {
+        stat_add(&core->stats->joins_limited_total, 1);
+        return err_set(err, "ClientJoinRateLimitReached: Too many joins per second");
+    }
+    if (client->channel_count >= core->config->realtime_max_channels)
+        return err_set(err, "ChannelRateLimitReached: Too many channels");
+    return OK;
+}
+
+static enum result check_kind(const struct core *core, const struct join *join, struct err *err)
+{
+    if (core->config->realtime_private_only && !join->is_private)
+        return err_set(err, "PrivateOnly: This project only allows private channels");
+    if (join->replay.wanted && !join->is_private)
+        return err_set(err, "UnableToReplayMessages: Replay is not allowed for public channels");
+    if (join->replay.wanted && !join->replay.valid)
+        return err_set(err, "UnableToReplayMessages: Replay params are not valid");
+    return OK;
+}
+
+static bool is_activity(const struct channel *channel)
+{
+    return str_eq(channel_name(channel), CHANNEL_ACTIVITY);
+}
+
+static void may_not_read(const struct channel *channel, struct err *err)
+{
+    struct str name = channel_name(channel);
+
+    err_set(err, "Unauthorized: You do not have permissions to read from this Channel topic: %.*s",
+            STR_ARG(name));
+}
+
+/* The live page shows what every table does, so it is for those who may see everything. */
+static void authorize_activity(struct channel *channel)
+{
+    static const struct channel_rights rights = {.may_read_broadcast = true};
+    struct err err;
+
+    may_not_read(channel, &err);
+    if (strcmp(channel->session->role, "service_role") == 0)
+        joining_decide(channel, &rights, NULL);
+    else
+        joining_decide(channel, NULL, &err);
+}
+
+static void authorize(struct channel *channel)
+{
+    static const struct channel_rights all = {true, true, true, true};
+    struct core *core = channel->client->core;
+    struct err err;
+
+    if (is_activity(channel)) {
+        authorize_activity(channel);
+    } else if (!channel->is_private) {
+        joining_decide(channel, &all, NULL);
+    } else if (core->authorize) {
+        core->authorize(core->authorize_arg, channel);
+    } else {
+        may_not_read(channel, &err);
+        joining_decide(channel, NULL, &err);
+    }
+}
+
+/* The bindings are the channel's from here on; the rest of the join waits for the answer. */
+static void await(struct channel *channel, const struct phoenix_frame *frame, struct join *join)
+{
+    struct joining *joining = mem_alloc(sizeof(*joining));
+
+    joining->join_ref = frame->join_ref;
+    joining->ref = frame->ref;
+    joining->join = *join;
+    channel->joining = joining;
+    channel->is_private = join->is_private || is_activity(channel);
+    channel->self_broadcast = join->self_broadcast;
+    channel->ack_broadcast = join->ack_broadcast;
+    channel->wants_presence = join->presence;
+    channel->legacy = join->legacy;
+    channel->bindings = join->bindings;
+    channel->binding_count = join->binding_count;
+    joining->join.bindings = NULL;
+    joining->join.binding_count = 0;
+}
+
+static void refuse(struct client *client, struct phoenix_ref join_ref, struct phoenix_ref ref,
+                   struct str topic, const struct err *err)
+{
+    stat_add(&client->core->stats->joins_refused_total, 1);
+    log_info("realtime", "refused a join", log_v("topic", topic), log_err(err));
+    client_refuse(client, join_ref, ref, topic, str_c(err->message));
+}
+
+static enum result admit(struct client *client, struct phoenix_frame *frame, struct join *join,
+                         struct identity *out, struct err *err)
+{
+    if (check_limits(client, frame->topic, err) != OK)
+        return FAILED;
+    if (join_read(phoenix_payload(frame), frame->topic, join, err) != OK)
+        return err_context(err, "MalformedJoin");
+    if (check_kind(client->core, join, err) != OK)
+        return FAILED;
+    return identify(client->core, join->access_token, client->token, join->binding_count > 0, out,
+                    err);
+}
+
+void joining_start(struct client *client, struct phoenix_frame *frame)
+{
+    struct channel *channel = channel_find(client, frame->topic);
+    bool has_join_ref = strcmp(frame->join_ref.json, "null") != 0;
+    struct identity identity;
+    struct join join = {0};
+    struct err err;
+
+    if (!str_starts(frame->topic, CHANNEL_PREFIX)) {
+        client_refuse(client, frame->join_ref, frame->ref, frame->topic, STR("unmatched topic"));
+        return;
+    }
+    if (channel)
+        channel_close(channel);
+    if (client->closing)
+        return;
+    if (admit(client, frame, &join, &identity, &err) != OK) {
+        refuse(client, frame->join_ref, frame->ref, frame->topic, &err);
+        join_fini(&join);
+        return;
+    }
+    channel = channel_new(client, frame->topic, has_join_ref ? frame->join_ref : frame->ref);
+    assume(channel, &identity);
+    await(channel, frame, &join);
+    authorize(channel);
+}
+
+static void welcome(struct channel *channel, const struct joining *joining)
+{
+    const struct join *join = &joining->join;
+    struct buf payload;
+
+    channel_ref(channel);
+    buf_init(&payload, JOIN_MAX_ECHO * 2);
+    buf_add_str(&payload, STR("{\"status\":\"ok\",\"response\":{\"postgres_changes\":"));
+    buf_add_str(&payload, buf_str(&join->echo));
+    buf_add_str(&payload, STR("}}"));
+    client_tell(channel->client, joining->join_ref, joining->ref, str_c(channel->topic),
+                STR("phx_reply"), buf_str(&payload));
+    buf_fini(&payload);
+    if (channel->client && join->has_problem)
+        channel_system(channel, false, STR("postgres_changes"), str_c(join->problem.message));
+    else if (channel->client && channel->binding_count > 0)
+        channel_system(channel, true, STR("postgres_changes"), STR("Subscribed to PostgreSQL"));
+    if (channel->client && channel->wants_presence && channel->rights.may_read_presence)
+        channel_tell(channel, PHOENIX_NULL, STR("presence_state"), STR("{}"));
+    channel_unref(channel);
+}
+
+static void complete(struct channel *channel, const struct channel_rights *rights)
+{
+    struct joining *joining = channel->joining;
+
+    channel->joining = NULL;
+    channel->rights = *rights;
+    channel->client->over_limit = false;
+    stat_add(&channel->client->core->stats->joins_total, 1);
+    channel_enter(channel);
+    welcome(channel, joining);
+    joining_free(joining);
+}
+
+static void turn_away(struct channel *channel, const struct err *why)
+{
+    struct joining *joining = channel->joining;
+
+    channel_ref(channel);
+    refuse(channel->client, joining->join_ref, joining->ref, str_c(channel->topic), why);
+    if (channel->client)
+        channel_drop(channel);
+    channel_unref(channel);
+}
+
+/* Of a channel that is joined. Those who could read and may no longer are shut out. */
+static void replace_rights(struct channel *channel, const struct channel_rights *rights)
+{
+    const struct channel_rights *old = &channel->rights;
+    struct str name = channel_name(channel);
+    struct err err;
+
+    if ((old->may_read_broadcast && !rights->may_read_broadcast) ||
+        (old->may_read_presence && !rights->may_read_presence)) {
+        err_set(&err, "You no longer have permission to read from this Channel topic: %.*s",
+                STR_ARG(name));
+        channel_shut(channel, str_c(err.message));
+    } else {
+        channel->rights = *rights;
+    }
+}
+
+void joining_decide(struct channel *channel, const struct channel_rights *rights,
+                    const struct err *why)
+{
+    if (!channel->client)
+        return;
+    if (channel->joining && rights)
+        complete(channel, rights);
+    else if (channel->joining)
+        turn_away(channel, why);
+    else if (rights)
+        replace_rights(channel, rights);
+    else
+        channel_shut(channel, str_c(why->message));
+}
+
+void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)
+{
+    struct str text = join_token(phoenix_payload(frame));
+    struct client *client = channel->client;
+    struct identity identity;
+    struct err err;
+
+    if (text.len == 0 || hash_more(0, text) == channel->token_hash)
+        return;
+    if (identify(client->core, text, client->token, false, &identity, &err) != OK) {
+        channel_shut(channel, str_c(err.message));
+        return;
+    }
+    assume(channel, &identity);
+    authorize(channel);
+}
