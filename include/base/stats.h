@@ -48,6 +48,8 @@
     X(broadcasts_refused_total, counter, "Broadcasts of clients refused (right, size, form)")      \
     X(broadcasts_unfit_total, counter, "Binary broadcasts not sent to clients of protocol 1.0.0")  \
     X(clients_refused_total, counter, "Connections refused (token, limit)")                        \
+    X(clients_foreign_total, counter, "Connections refused since their origin is not allowed")     \
+    X(certificate_expires, gauge, "End of the TLS certificate, seconds since 1970; 0 without TLS") \
     X(clients_slow_total, counter, "Connections closed since they did not read")                   \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
     X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \

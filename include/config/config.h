@@ -28,6 +28,9 @@ struct config {
     struct config_list schemas; /* whose tables are followed */
 
     struct config_address listen;
+    char *tls_cert_file; /* empty: no TLS on `listen` */
+    char *tls_key_file;
+    struct config_list allowed_origins; /* patterns; empty: every origin */
     struct config_address admin_listen;
     char *jwt_secret;
 

@@ -1,5 +1,5 @@
 /* The sockets: WebSocket and the live page on `listen`, health and metrics on `admin_listen`.
- * server.c, ws.c, flush.c and http.c are the only ones that include libwebsockets. */
+ * server.c, tls.c, ws.c, flush.c and http.c are the only ones that include libwebsockets. */
 #ifndef PGHERALD_REALTIME_SERVER_H
 #define PGHERALD_REALTIME_SERVER_H
 
@@ -12,6 +12,9 @@ struct server;
 /* Binds both addresses; everything else happens on the loop. */
 enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
                         struct err *err) MUST_CHECK;
+
+/* Once a second. */
+void server_tick(struct server *server);
 
 /* Takes no new clients and says goodbye to those that are there. */
 void server_retire(struct server *server);

@@ -6,8 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/checks.h"
 #include "cli/fetch.h"
+#include "realtime/certificate.h"
+
+#define CERTIFICATE_WARN_DAYS 14
 
 /* 0 if the address can be listened on, else what stands in errno; *reason if it is no address. */
 static int try_bind(const struct config_address *address, const char **reason)
@@ -86,6 +90,28 @@ static void check_ca_file(struct checks *checks, const struct config *config)
                    "%s: %s", config->webhook_ca_file, strerror(errno));
 }
 
+static void check_certificate(struct checks *checks, const struct config *config)
+{
+    int64_t expires, now = clock_now_us() / 1000000;
+    struct err err;
+
+    if (!config->tls_cert_file[0])
+        return;
+    if (certificate_check(config->tls_cert_file, config->tls_key_file, &expires, &err) != OK)
+        checks_add(checks, "tls_cert_file", CHECK_FAIL,
+                   "name the PEM files of a certificate chain and of its key, readable for this "
+                   "user",
+                   "%s", err.message);
+    else if (expires - now < CERTIFICATE_WARN_DAYS * 86400)
+        checks_add(checks, "tls_cert_file", expires > now ? CHECK_WARN : CHECK_FAIL,
+                   "renew the certificate; a running pgherald notices the new file",
+                   expires > now ? "ends in %lld days" : "ended %lld days ago",
+                   (long long)(expires > now ? expires - now : now - expires) / 86400);
+    else
+        checks_add(checks, "tls_cert_file", CHECK_OK, NULL, "good for %lld more days",
+                   (long long)(expires - now) / 86400);
+}
+
 void checks_run_machine(struct checks *checks, const struct config *config)
 {
     bool running = daemon_answers(config);
@@ -93,5 +119,6 @@ void checks_run_machine(struct checks *checks, const struct config *config)
     check_address(checks, "listen", &config->listen, running);
     check_address(checks, "admin_listen", &config->admin_listen, running);
     check_secret(checks, config);
+    check_certificate(checks, config);
     check_ca_file(checks, config);
 }

@@ -245,6 +245,11 @@ static enum result check(const struct loading *loading, struct err *err)
                        "%s: the secret has %zu bytes; at least %d are needed, as can be had "
                        "from: openssl rand -base64 48",
                        source_of(loading, "jwt_secret", source), secret, JWT_SECRET_MIN_BYTES);
+    if (!config->tls_cert_file[0] != !config->tls_key_file[0])
+        return err_set(err, "%s: tls_cert_file and tls_key_file are set together or not at all",
+                       source_of(loading,
+                                 config->tls_cert_file[0] ? "tls_cert_file" : "tls_key_file",
+                                 source));
     if (config->listen.port == config->admin_listen.port &&
         strcmp(config->listen.host, config->admin_listen.host) == 0)
         return err_set(err, "%s: the same address as listen; they have to differ",

@@ -46,7 +46,26 @@ const struct option options[] = {
      .kind = OPTION_ADDRESS,
      TARGET(listen),
      .standard = "127.0.0.1:4000",
-     .help = "Where browsers connect: WebSocket and the live page. Put TLS in front of it."},
+     .help =
+         "Where browsers connect: WebSocket and the live page. Without tls_cert_file put TLS in "
+         "front of it."},
+    {.name = "tls_cert_file",
+     .kind = OPTION_TEXT,
+     TARGET(tls_cert_file),
+     .standard = "",
+     .help = "A PEM file with the certificate of `listen` and its chain; empty: no TLS. A renewed "
+             "file is noticed at once."},
+    {.name = "tls_key_file",
+     .kind = OPTION_TEXT,
+     TARGET(tls_key_file),
+     .standard = "",
+     .help = "The PEM file with its private key."},
+    {.name = "allowed_origins",
+     .kind = OPTION_LIST,
+     TARGET(allowed_origins),
+     .standard = "",
+     .help = "Web pages that may connect, such as https://app.example.com,https://*.example.org; "
+             "empty: all.\nPrograms that are no browser send no origin and are not asked for one."},
     {.name = "admin_listen",
      .kind = OPTION_ADDRESS,
      TARGET(admin_listen),

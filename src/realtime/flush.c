@@ -1,16 +1,17 @@
 /* How frames leave. libwebsockets sends one message a call, and only when the loop has told it that
  * the socket can be written: two changes of the poll set and a system call for every message. So
  * while it holds nothing back for a socket, what is queued goes out past it, many messages in one
- * writev(), at the end of the loop's turn in which they were queued. What a socket does not take at
- * once is libwebsockets' again: it keeps the rest of a message that was cut, and calls when there
- * is room. */
-#include <errno.h>
+ * writev(), at the end of the loop's turn in which they were queued. With TLS that is a record.
+ * What a socket does not take at once is libwebsockets' again: it keeps the rest of a message that
+ * was cut, and calls when there is room. */
+#include <string.h>
 #include <sys/uio.h>
 
 #include "internal.h"
 
 #define FRAMES_A_CALL 64
-#define FRAMES_A_TURN 256 /* then the other clients have a turn */
+#define RECORD_BYTES 16384 /* of TLS (RFC 8446, 5.1) */
+#define FRAMES_A_TURN 256  /* then the other clients have a turn */
 
 void flush_forget(struct peer *peer)
 {
@@ -88,32 +89,54 @@ static void send_past(struct peer *peer)
             break;
 }
 
-static int send_through(struct peer *peer)
+/* Moves the messages that fit into a record; 0: the first one is larger. */
+static size_t fill_record(struct client *client, unsigned char record[RECORD_BYTES])
+{
+    size_t len = 0;
+
+    while (client->outbox.count > 0) {
+        struct frame *frame = outbox_at(&client->outbox, 0);
+        struct str wire = frame_wire(frame);
+
+        if (len + wire.len > RECORD_BYTES)
+            break;
+        memcpy(record + len, wire.data, wire.len);
+        len += wire.len;
+        count_sent(client, frame);
+        frame_unref(outbox_pop(&client->outbox));
+    }
+    return len;
+}
+
+static int send_record(struct peer *peer)
 {
     struct client *client = peer->client;
-    int result = 0;
+    unsigned char record[RECORD_BYTES];
+    size_t len = fill_record(client, record);
+    int written;
 
-    for (int i = 0; i < FRAMES_A_TURN && client->outbox.count > 0 && result == 0; i++) {
+    if (len == 0 && client->outbox.count > 0) {
         struct frame *frame = outbox_pop(&client->outbox);
-        enum lws_write_protocol kind = frame->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
+        struct str wire = frame_wire(frame);
 
-        if (lws_write(peer->wsi, frame_payload(frame), frame->len, kind) < 0)
-            result = -1;
+        written = lws_write(peer->wsi, (unsigned char *)wire.data, wire.len, LWS_WRITE_RAW);
         count_sent(client, frame);
         frame_unref(frame);
-        if (lws_partial_buffered(peer->wsi))
-            break;
+    } else {
+        written = len > 0 ? lws_write(peer->wsi, record, len, LWS_WRITE_RAW) : 0;
     }
-    return result;
+    return written < 0 ? -1 : 0;
 }
 
 int flush_in_turn(struct peer *peer)
 {
     int result = 0;
 
+    if (lws_partial_buffered(peer->wsi))
+        return 0;
     if (lws_is_ssl(peer->wsi))
-        result = send_through(peer);
-    else if (!lws_partial_buffered(peer->wsi))
+        result = send_record(peer);
+    else
         send_past(peer);
     if (result == 0 && peer->client->outbox.count > 0)
         lws_callback_on_writable(peer->wsi);

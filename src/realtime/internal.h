@@ -1,4 +1,4 @@
-/* What the four files that know libwebsockets share. */
+/* What the files that know libwebsockets share. */
 #ifndef PGHERALD_REALTIME_INTERNAL_H
 #define PGHERALD_REALTIME_INTERNAL_H
 
@@ -23,6 +23,7 @@ struct server {
     struct core *core;
     struct frame *page; /* the live page, shared by all who fetch it */
     bool retiring;
+    uint64_t certificate; /* the version last looked at; 0: no TLS */
 };
 
 /* What libwebsockets keeps for each connection: zeroed when the connection is bound to us. */
@@ -37,6 +38,11 @@ struct peer {
 };
 
 struct server *server_of(struct lws *wsi);
+
+/* tls.c: TLS on `listen`. */
+enum result tls_prepare(struct server *server, struct lws_context_creation_info *info,
+                        struct err *err);
+void tls_tick(struct server *server); /* once a second */
 
 /* flush.c: how the frames of the outboxes get out. */
 void flush_open(struct flush *flush, uv_loop_t *loop);

@@ -121,6 +121,7 @@ static void on_tick(uv_timer_t *timer)
         next = client->next;
         client_tick(client, now_ms, now);
     }
+    server_tick(realtime->server);
     show_levels(realtime);
 }
 

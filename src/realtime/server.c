@@ -13,7 +13,7 @@
 #define HANDSHAKE_S 10 /* to send the request's headers */
 #define KEEPALIVE_S 15
 #define HEADER_BYTES (TOKEN_MAX_BYTES + 4096) /* the token is in the request line */
-#define HEADER_POOL 256                       /* requests being read at once */
+#define HEADER_POOL 2048 /* requests being read at once; memory only while they are */
 
 struct server *server_of(struct lws *wsi)
 {
@@ -63,8 +63,8 @@ static enum result create_context(struct server *server, uv_loop_t *loop, struct
         .max_http_header_data2 = HEADER_BYTES,
         .max_http_header_pool2 = HEADER_POOL,
         .pt_serv_buf_size = 16384,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-                   LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN};
+        .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_LIBUV |
+                   LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN};
 
     server->context = lws_create_context(&info);
     if (!server->context)
@@ -94,7 +94,7 @@ static enum result resolve(const struct config_address *address, char out[INET6_
 }
 
 static enum result listen_on(struct server *server, const struct config_address *address,
-                             const char *key, const struct lws_protocols *protocols,
+                             const char *key, const struct lws_protocols *protocols, bool tls,
                              struct err *err)
 {
     char host[INET6_ADDRSTRLEN], text[128];
@@ -107,6 +107,8 @@ static enum result listen_on(struct server *server, const struct config_address 
 
     if (resolve(address, host, err) != OK)
         return err_context(err, "%s", key);
+    if (tls && tls_prepare(server, &info, err) != OK)
+        return FAILED;
     info.iface = host[0] ? host : NULL;
     if (host[0] && !strchr(host, ':'))
         info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
@@ -116,7 +118,8 @@ static enum result listen_on(struct server *server, const struct config_address 
                        "that port, or is the address not this machine's?",
                        key, config_address_text(address, text));
     log_info("realtime", "listening", log_s("for", protocols[0].name),
-             log_s("address", config_address_text(address, text)));
+             log_s("address", config_address_text(address, text)),
+             log_s("tls", tls && server->certificate ? "on" : "off"));
     return OK;
 }
 
@@ -130,10 +133,16 @@ enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     *out = server;
     if (create_context(server, loop, err) != OK ||
-        listen_on(server, &core->config->listen, "listen", public_protocols, err) != OK ||
-        listen_on(server, &core->config->admin_listen, "admin_listen", admin_protocols, err) != OK)
+        listen_on(server, &core->config->listen, "listen", public_protocols, true, err) != OK ||
+        listen_on(server, &core->config->admin_listen, "admin_listen", admin_protocols, false,
+                  err) != OK)
         return FAILED;
     return OK;
+}
+
+void server_tick(struct server *server)
+{
+    tls_tick(server);
 }
 
 void server_retire(struct server *server)

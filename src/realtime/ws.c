@@ -9,6 +9,7 @@
 #define CLOSE_WAIT_S 5
 #define MAX_REASON 123 /* RFC 6455, 5.5 */
 #define KEEP_RECEIVED 4096
+#define ORIGIN_BYTES 512
 #define ARGUMENT_BYTES (TOKEN_MAX_BYTES + 64)
 
 static const char *const ws_paths[] = {"/realtime/v1/websocket", "/socket/websocket"};
@@ -55,6 +56,23 @@ static enum token_fault check_token(struct server *server, struct lws *wsi, stru
                         clock_now_us() / 1000000, token, err);
 }
 
+/* A browser says which page opens the connection (RFC 6455, 10.2); who says nothing is no browser.
+ */
+static bool is_foreign(const struct core *core, struct lws *wsi)
+{
+    const struct config_list *allowed = &core->config->allowed_origins;
+    char origin[ORIGIN_BYTES] = "";
+
+    if (allowed->count == 0 || lws_hdr_total_length(wsi, WSI_TOKEN_ORIGIN) == 0)
+        return false;
+    if (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0)
+        return true;
+    for (size_t i = 0; i < allowed->count; i++)
+        if (str_glob(str_c(allowed->items[i]), str_c(origin)))
+            return false;
+    return true;
+}
+
 /* A few more than allowed may connect, to be told in the protocol's words why they may not join. */
 static bool is_full(const struct core *core)
 {
@@ -81,6 +99,10 @@ static int confirm(struct server *server, struct lws *wsi, const char *upgrade)
         return -1;
     if (!is_ws_path(wsi))
         return http_refuse(wsi, 404, "not found");
+    if (is_foreign(server->core, wsi)) {
+        stat_add(&server->core->stats->clients_foreign_total, 1);
+        return refuse(server, wsi, 403, "this origin is not in allowed_origins");
+    }
     if (!find_vsn(wsi, &vsn))
         return refuse(server, wsi, 400, "vsn is 1.0.0 or 2.0.0");
     if (check_token(server, wsi, &token, &err) != TOKEN_VALID)
