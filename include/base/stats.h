@@ -51,6 +51,14 @@
     X(clients_foreign_total, counter, "Connections refused since their origin is not allowed")     \
     X(certificate_expires, gauge, "End of the TLS certificate, seconds since 1970; 0 without TLS") \
     X(clients_slow_total, counter, "Connections closed since they did not read")                   \
+    X(api_keys, gauge, "API keys that work and are known")                                         \
+    X(api_keys_over, gauge, "API keys left out since there are more than api_keys_max")            \
+    X(api_key_requests_total, counter, "Requests made with an API key")                            \
+    X(api_key_unknown_total, counter, "API keys refused: unknown, expired or revoked")             \
+    X(api_key_out_of_scope_total, counter, "Uses of an API key refused for a missing scope")       \
+    X(api_key_limited_total, counter, "Requests refused since the API key's rate was used up")     \
+    X(api_key_usage_rows_total, counter, "Counts of API key usage written to the database")        \
+    X(api_key_usage_lost_total, counter, "Requests by API key that could not be counted")          \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
     X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \
     X(rls_errors_total, counter, "Policies that failed with an error")                             \

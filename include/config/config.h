@@ -33,6 +33,10 @@ struct config {
     struct config_list allowed_origins; /* patterns; empty: every origin */
     struct config_address admin_listen;
     char *jwt_secret;
+    bool admin_auth; /* metrics and status want a token or a key */
+
+    unsigned api_keys_max;
+    unsigned api_key_usage_flush_ms;
 
     enum log_level log_level;
     enum log_format log_format;

@@ -8,20 +8,22 @@
 #include "realtime/rls.h"
 #include "realtime/room.h"
 #include "realtime/session.h"
-#include "token/token.h"
+#include "token/authority.h"
 
 struct client;
 struct channel;
+struct frame;
 
 struct core {
     const struct config *config;
     struct stats *stats;
-    struct token_verifier *verifier;
+    struct authority authority;
     struct hub *hub;
     struct sessions sessions;
     struct client *clients; /* all of them, linked */
     size_t client_count;
     struct rooms rooms;
+    struct frame *page; /* the live page, shared by all who fetch it; the server's */
     /* Whether a client may have this role: asks rls, or whatever a test puts here. */
     enum rls_role (*check_role)(void *arg, const char *role);
     void *check_role_arg;

@@ -3,7 +3,7 @@
 #ifndef PGHERALD_REALTIME_ROOM_H
 #define PGHERALD_REALTIME_ROOM_H
 
-#include "realtime/map.h"
+#include "base/map.h"
 #include "realtime/phoenix.h"
 
 struct channel;

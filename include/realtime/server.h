@@ -1,5 +1,6 @@
 /* The sockets: WebSocket and the live page on `listen`, health and metrics on `admin_listen`.
- * server.c, tls.c, ws.c, flush.c and http.c are the only ones that include libwebsockets. */
+ * server.c, tls.c, ws.c, flush.c, http.c and http_reply.c are the only ones that include
+ * libwebsockets. */
 #ifndef PGHERALD_REALTIME_SERVER_H
 #define PGHERALD_REALTIME_SERVER_H
 

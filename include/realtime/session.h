@@ -3,7 +3,7 @@
 #ifndef PGHERALD_REALTIME_SESSION_H
 #define PGHERALD_REALTIME_SESSION_H
 
-#include "realtime/map.h"
+#include "base/map.h"
 #include "token/token.h"
 
 struct session {

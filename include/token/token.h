@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "token/scope.h"
 
 #define TOKEN_MAX_BYTES 16384
 #define TOKEN_MAX_ROLE 63 /* PostgreSQL's NAMEDATALEN - 1 */
@@ -19,6 +20,8 @@ struct token {
      * request.jwt.claims. */
     char *claims;
     size_t claims_len;
+    char key_id[KEY_ID_BYTES]; /* of the API key that it stands for; empty: it is a JWT */
+    unsigned scopes;           /* that key's, a set of enum scope */
 };
 
 enum token_fault {

@@ -70,14 +70,37 @@ const struct option options[] = {
      .kind = OPTION_ADDRESS,
      TARGET(admin_listen),
      .standard = "127.0.0.1:4001",
-     .help = "Where /healthz, /readyz, /metrics and /status.json are. Nobody is asked for a\n"
-             "password there: keep it on loopback or in a private network."},
+     .help = "Where /healthz, /readyz, /metrics and /status.json are. Unless admin_auth is on,\n"
+             "nobody is asked who he is: keep it on loopback or in a private network."},
+    {.name = "admin_auth",
+     .kind = OPTION_BOOL,
+     TARGET(admin_auth),
+     .standard = "off",
+     .help = "Whether /metrics and /status.json want a token of service_role, or an API key with\n"
+             "the scope admin. /healthz and /readyz never do."},
     {.name = "jwt_secret",
      .kind = OPTION_SECRET,
      TARGET(jwt_secret),
      .standard = "",
      .help = "The key of the HS256 tokens that clients bring, at least 32 bytes. Without it no\n"
              "client gets in."},
+
+    {.group = "API keys",
+     .name = "api_keys_max",
+     .kind = OPTION_NUMBER,
+     TARGET(api_keys_max),
+     .standard = "100000",
+     .min = 1,
+     .max = 10000000,
+     .help = "API keys that are held in memory, about 600 bytes each. Of a table with more that\n"
+             "work, the newest are not known and so refused."},
+    {.name = "api_key_usage_flush",
+     .kind = OPTION_DURATION,
+     TARGET(api_key_usage_flush_ms),
+     .standard = "10s",
+     .min = 1 * SECOND,
+     .max = 1 * HOUR,
+     .help = "How often what API keys were used for is written down, in one statement."},
 
     {.group = "Log, on stderr",
      .name = "log_level",

@@ -1,8 +1,8 @@
 #include "realtime/binding.h"
 
 #include "base/json.h" /* before jansson.h */
+#include "base/map.h"
 #include "base/mem.h"
-#include "realtime/map.h"
 #include "row/change.h"
 
 #include <jansson.h>

@@ -7,13 +7,13 @@ void core_init(struct core *core, const struct config *config, struct stats *sta
     memset(core, 0, sizeof(*core));
     core->config = config;
     core->stats = stats;
-    core->verifier = token_verifier_new(str_c(config->jwt_secret));
+    authority_init(&core->authority, str_c(config->jwt_secret), config->api_keys_max, stats);
     core->hub = hub_new();
 }
 
 void core_fini(struct core *core)
 {
-    token_verifier_free(core->verifier);
+    authority_fini(&core->authority);
     hub_free(core->hub);
     rooms_fini(&core->rooms);
     sessions_fini(&core->sessions);

@@ -1,178 +1,257 @@
-/* Plain HTTP: the live page, health, metrics. */
+/* Plain HTTP on libwebsockets: reads a request, sees who asks, lets a route answer it.
+ *
+ * Everything but the body is there at once, so a request is judged before its body is read; a body
+ * of a request that is refused is dropped as it comes, so that the answer is not lost in a reset. A
+ * body that is too large, or whose end was not announced, is not waited for: the connection ends
+ * with the answer. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "internal.h"
-#include "realtime/metrics.h"
 
-#define MAX_BODY ((size_t)4 << 20)
-#define MAX_HEADERS 4096
+#define BODY_WAIT_MS 10000
+#define MAX_QUERY 4096
+#define CREDENTIALS_BYTES (TOKEN_MAX_BYTES + 64)
 
-#define TEXT "text/plain; charset=utf-8"
-#define HTML "text/html; charset=utf-8"
-#define JSON "application/json"
-#define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
-
-struct header {
-    const char *name, *value;
-};
-
-/* On everything we answer. */
-static const struct header headers_always[] = {
-    {"cache-control:", "no-store"},
-    {"x-content-type-options:", "nosniff"},
-    {"referrer-policy:", "no-referrer"},
-};
-
-/* The page carries its own script and style and talks to nobody but its own server. */
-static const struct header headers_page[] = {
-    {"content-security-policy:",
-     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-    {"x-frame-options:", "DENY"},
-    {"cross-origin-opener-policy:", "same-origin"},
-};
-
-static int add_headers(struct lws *wsi, const struct header *headers, size_t count,
-                       unsigned char **p, unsigned char *end)
+static enum method read_method(struct lws *wsi)
 {
-    for (size_t i = 0; i < count; i++)
-        if (lws_add_http_header_by_name(wsi, (const unsigned char *)headers[i].name,
-                                        (const unsigned char *)headers[i].value,
-                                        (int)strlen(headers[i].value), p, end))
-            return -1;
+    static const struct {
+        enum lws_token_indexes token;
+        enum method method;
+    } known[] = {{WSI_TOKEN_GET_URI, METHOD_GET},
+                 {WSI_TOKEN_HEAD_URI, METHOD_HEAD},
+                 {WSI_TOKEN_POST_URI, METHOD_POST},
+                 {WSI_TOKEN_OPTIONS_URI, METHOD_OPTIONS}};
+
+    for (size_t i = 0; i < LWS_ARRAY_SIZE(known); i++)
+        if (lws_hdr_total_length(wsi, known[i].token) > 0)
+            return known[i].method;
+    return METHOD_OTHER;
+}
+
+/* libwebsockets has taken the pairs apart. */
+static void read_query(struct lws *wsi, struct buf *out)
+{
+    char pair[MAX_QUERY];
+    int len;
+
+    for (int i = 0;
+         (len = lws_hdr_copy_fragment(wsi, pair, sizeof(pair), WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0;
+         i++) {
+        if (out->len > 0)
+            buf_add_char(out, '&');
+        buf_add(out, pair, (size_t)len);
+    }
+}
+
+static struct str read_custom(struct lws *wsi, const char *name, char *room, int size)
+{
+    int len = lws_hdr_custom_copy(wsi, room, size, name, (int)strlen(name));
+
+    return len > 0 ? str_trim(str_from(room, (size_t)len)) : STR("");
+}
+
+/* `Authorization: Bearer`, else what Supabase's clients and gateways send. */
+static struct str read_credentials(struct lws *wsi, char *room, int size)
+{
+    int len = lws_hdr_copy(wsi, room, size, WSI_TOKEN_HTTP_AUTHORIZATION);
+    struct str scheme, text;
+
+    if (len > 0 && str_split(str_trim(str_from(room, (size_t)len)), ' ', &scheme, &text) &&
+        str_eq_nocase(scheme, STR("Bearer")))
+        return str_trim(text);
+    text = read_custom(wsi, "apikey:", room, size);
+    return text.len > 0 ? text : read_custom(wsi, "x-api-key:", room, size);
+}
+
+static bool is_announced(struct lws *wsi, struct exchange *exchange)
+{
+    char text[32];
+    int len;
+
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0)
+        return true;
+    len = lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    return len > 0 && str_to_u64(str_trim(str_from(text, (size_t)len)), &exchange->expected);
+}
+
+static bool has_type(struct lws *wsi, const struct route *route)
+{
+    char type[256];
+    int len = lws_hdr_copy(wsi, type, sizeof(type), WSI_TOKEN_HTTP_CONTENT_TYPE);
+
+    return route_accepts(route, str_from(type, len > 0 ? (size_t)len : 0));
+}
+
+/* Refuses a body that cannot be taken. */
+static void check_body(struct lws *wsi, struct exchange *exchange)
+{
+    const struct route *route = exchange->route;
+    struct answer *answer = &exchange->answer;
+    bool announced = is_announced(wsi, exchange);
+
+    if (!announced)
+        answer_error(answer, 400, "BadRequest: Content-Length is not a number");
+    else if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+        answer_error(answer, 411, "LengthRequired: Send the body with its Content-Length");
+    else if (exchange->expected > route->max_body)
+        answer_error(answer, 413, "PayloadTooLarge: The body is too large");
+    /* libwebsockets waits for the body of a POST even if none is announced */
+    exchange->last =
+        answer->status != 0 || (exchange->method == METHOD_POST &&
+                                lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0);
+    if (answer->status == 0 && exchange->expected > 0 && !has_type(wsi, route))
+        answer_error(answer, 415, "UnsupportedMediaType: The body has to be application/json");
+}
+
+static enum scope needs(const struct exchange *exchange)
+{
+    const struct config *config = exchange->core->config;
+
+    if (exchange->admin && !config->admin_auth)
+        return SCOPE_NONE;
+    return exchange->route->needs;
+}
+
+static void check_caller(struct lws *wsi, struct exchange *exchange)
+{
+    char room[CREDENTIALS_BYTES];
+    struct str text;
+    enum access access;
+    struct err err;
+
+    if (needs(exchange) == SCOPE_NONE)
+        return;
+    text = read_credentials(wsi, room, sizeof(room));
+    if (text.len == 0) {
+        answer_error(&exchange->answer, 401,
+                     "Unauthorized: Send an API key or a token as Authorization: Bearer");
+        return;
+    }
+    access = authority_admit(&exchange->core->authority, text, needs(exchange), moment_now(),
+                             &exchange->caller, &err);
+    if (access == ACCESS_GRANTED)
+        return;
+    answer_error(&exchange->answer, access_status(access), err.message);
+    exchange->answer.retry_after_s = exchange->caller.retry_after_s;
+}
+
+static struct exchange *exchange_new(struct lws *wsi, struct peer *peer, const char *path,
+                                     size_t len, bool admin)
+{
+    struct exchange *exchange = mem_alloc(sizeof(*exchange));
+
+    exchange_free(peer->exchange);
+    peer->exchange = exchange;
+    exchange->core = server_of(wsi)->core;
+    exchange->admin = admin;
+    exchange->method = read_method(wsi);
+    exchange->path = str_dup(str_from(path, len));
+    exchange->began_ms = clock_monotonic_ms();
+    buf_init(&exchange->query, MAX_QUERY);
+    read_query(wsi, &exchange->query);
+    return exchange;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    /* Somebody who hung up was there all the same. */
+    authority_settle(&exchange->core->authority, &exchange->caller, moment_now(), true);
+    answer_fini(&exchange->answer);
+    buf_fini(&exchange->query);
+    buf_fini(&exchange->body);
+    free(exchange->path);
+    free(exchange);
+}
+
+static int finish(struct lws *wsi, struct peer *peer)
+{
+    struct exchange *exchange = peer->exchange;
+
+    if (exchange->answer.status == 0) {
+        struct request request = {.core = exchange->core,
+                                  .method = exchange->method,
+                                  .query = buf_str(&exchange->query),
+                                  .body = buf_str(&exchange->body),
+                                  .caller = &exchange->caller,
+                                  .now = moment_now()};
+
+        memcpy(request.parts, exchange->parts, sizeof(request.parts));
+        exchange->route->handle(&request, &exchange->answer);
+    }
+    exchange->allowance = exchange->caller.allowance;
+    authority_settle(&exchange->core->authority, &exchange->caller, moment_now(),
+                     exchange->answer.status >= 400);
+    return http_send(wsi, peer);
+}
+
+static int begin(struct lws *wsi, struct peer *peer, const char *path, size_t len, bool admin)
+{
+    struct exchange *exchange = exchange_new(wsi, peer, path, len, admin);
+    unsigned status;
+
+    exchange->route = router_find(admin ? admin_routes : public_routes,
+                                  admin ? admin_route_count : public_route_count, exchange->method,
+                                  str_c(exchange->path), exchange->parts, &status, exchange->allow);
+    if (!exchange->route) {
+        exchange->last = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ||
+                         exchange->method == METHOD_POST || exchange->method == METHOD_OTHER;
+        if (status == 204)
+            answer_empty(&exchange->answer, status);
+        else
+            answer_with(&exchange->answer, status, TYPE_TEXT,
+                        status == 404 ? STR("not found\n") : STR("method not allowed\n"));
+        return http_send(wsi, peer);
+    }
+    check_body(wsi, exchange);
+    if (exchange->answer.status == 0)
+        check_caller(wsi, exchange);
+    if (exchange->expected == 0 || exchange->last)
+        return finish(wsi, peer);
+    buf_init(&exchange->body, exchange->expected);
     return 0;
 }
 
-/* Writes the status line and the headers; the body follows when the socket is writable. */
-static int respond(struct lws *wsi, struct peer *peer, unsigned status, const char *type,
-                   struct frame *body, bool page)
+static int take_body(struct peer *peer, const void *data, size_t len)
 {
-    unsigned char room[LWS_PRE + MAX_HEADERS];
-    unsigned char *start = room + LWS_PRE, *p = start, *end = room + sizeof(room) - 1;
+    struct exchange *exchange = peer->exchange;
 
-    if (!body)
-        return -1;
-    if (lws_add_http_common_headers(wsi, status, type, body->len, &p, end) ||
-        add_headers(wsi, headers_always, LWS_ARRAY_SIZE(headers_always), &p, end) ||
-        (page && add_headers(wsi, headers_page, LWS_ARRAY_SIZE(headers_page), &p, end)) ||
-        (status == 405 &&
-         lws_add_http_header_by_name(wsi, (const unsigned char *)"allow:",
-                                     (const unsigned char *)"GET, HEAD", 9, &p, end)) ||
-        lws_finalize_write_http_header(wsi, start, &p, end)) {
-        frame_unref(body);
-        return -1;
-    }
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0) {
-        frame_unref(body);
-        return lws_http_transaction_completed(wsi) ? -1 : 0;
-    }
-    frame_unref(peer->body);
-    peer->body = body;
-    lws_callback_on_writable(wsi);
-    return 0;
-}
-
-static int respond_text(struct lws *wsi, struct peer *peer, unsigned status, const char *text)
-{
-    return respond(wsi, peer, status, TEXT, frame_new(str_c(text)), false);
-}
-
-/* During a handshake there is no later moment to write the body in, so it goes out at once. */
-int http_refuse(struct lws *wsi, unsigned status, const char *text)
-{
-    unsigned char room[LWS_PRE + MAX_HEADERS];
-    unsigned char *start = room + LWS_PRE, *p = start, *end = room + sizeof(room) - 1;
-    struct frame *body = frame_new(str_c(text));
-    int result = -1;
-
-    if (body && !lws_add_http_common_headers(wsi, status, TEXT, body->len, &p, end) &&
-        !add_headers(wsi, headers_always, LWS_ARRAY_SIZE(headers_always), &p, end) &&
-        !lws_finalize_write_http_header(wsi, start, &p, end) &&
-        lws_write(wsi, frame_payload(body), body->len, LWS_WRITE_HTTP_FINAL) >= 0)
-        result = 1;
-    frame_unref(body);
-    return result;
-}
-
-static bool is_read(struct lws *wsi)
-{
-    return lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0 ||
-           lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
-}
-
-static int answer_metrics(struct lws *wsi, struct peer *peer, const char *type,
-                          void (*write)(struct buf *out, const struct stats *stats))
-{
-    struct buf text;
-    int result;
-
-    buf_init(&text, MAX_BODY);
-    write(&text, server_of(wsi)->core->stats);
-    result = respond(wsi, peer, 200, type, frame_new(buf_str(&text)), false);
-    buf_fini(&text);
-    return result;
-}
-
-static int answer_ready(struct lws *wsi, struct peer *peer)
-{
-    struct buf text;
-    bool ready;
-    int result;
-
-    buf_init(&text, 1024);
-    ready = metrics_write_ready(&text, server_of(wsi)->core->stats);
-    result = respond(wsi, peer, ready ? 200 : 503, TEXT, frame_new(buf_str(&text)), false);
-    buf_fini(&text);
-    return result;
-}
-
-static int answer_admin(struct lws *wsi, struct peer *peer, const char *path)
-{
-    if (strcmp(path, "/healthz") == 0)
-        return respond_text(wsi, peer, 200, "alive\n");
-    if (strcmp(path, "/readyz") == 0)
-        return answer_ready(wsi, peer);
-    if (strcmp(path, "/metrics") == 0)
-        return answer_metrics(wsi, peer, PROMETHEUS, metrics_write);
-    if (strcmp(path, "/status.json") == 0)
-        return answer_metrics(wsi, peer, JSON, metrics_write_json);
-    return respond_text(wsi, peer, 404, "not found\n");
-}
-
-static int answer_public(struct lws *wsi, struct peer *peer, const char *path)
-{
-    if (strcmp(path, "/") == 0)
-        return respond(wsi, peer, 200, HTML, frame_ref(server_of(wsi)->page), true);
-    return respond_text(wsi, peer, 404, "not found\n");
-}
-
-static int write_body(struct lws *wsi, struct peer *peer)
-{
-    struct frame *body = peer->body;
-    int written;
-
-    if (!body)
+    if (!exchange || exchange->sending)
         return 0;
-    peer->body = NULL;
-    written = lws_write(wsi, frame_payload(body), body->len, LWS_WRITE_HTTP_FINAL);
-    frame_unref(body);
-    return written < 0 || lws_http_transaction_completed(wsi) ? -1 : 0;
+    if (clock_monotonic_ms() - exchange->began_ms > BODY_WAIT_MS)
+        return -1;
+    if (exchange->answer.status == 0)
+        buf_add(&exchange->body, data, len);
+    return buf_ok(&exchange->body) ? 0 : -1;
+}
+
+static int end_body(struct lws *wsi, struct peer *peer)
+{
+    struct exchange *exchange = peer->exchange;
+
+    return exchange && !exchange->sending ? finish(wsi, peer) : 0;
 }
 
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer *peer, void *in,
                   size_t len, bool admin)
 {
-    (void)len;
-    if (reason == LWS_CALLBACK_HTTP) {
-        if (!is_read(wsi))
-            return respond_text(wsi, peer, 405, "only GET and HEAD\n");
-        return admin ? answer_admin(wsi, peer, in) : answer_public(wsi, peer, in);
-    }
+    if (reason == LWS_CALLBACK_HTTP)
+        return begin(wsi, peer, in, len, admin);
+    if (reason == LWS_CALLBACK_RAW_ADOPT) /* CONNECT: we are no proxy */
+        return -1;
+    if (reason == LWS_CALLBACK_HTTP_BODY)
+        return take_body(peer, in, len);
+    if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION)
+        return end_body(wsi, peer);
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
-        return write_body(wsi, peer);
+        return http_send_body(wsi, peer);
     if (reason == LWS_CALLBACK_CLOSED_HTTP && peer) {
-        frame_unref(peer->body);
-        peer->body = NULL;
+        exchange_free(peer->exchange);
+        peer->exchange = NULL;
     }
     return 0;
 }

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "base/mem.h"
-#include "realtime/map.h"
 #include "row/compare.h"
 
 /* A list knows for each binding where it stands (binding->at[slot]), so that removing is quick. */

@@ -5,6 +5,7 @@
 #include <libwebsockets.h>
 
 #include "realtime/client.h"
+#include "realtime/router.h"
 #include "realtime/server.h"
 
 _Static_assert(FRAME_HEADROOM >= LWS_PRE, "libwebsockets writes its header in front of a frame");
@@ -21,10 +22,30 @@ struct server {
     struct lws_context *context;
     struct flush flush;
     struct core *core;
-    struct frame *page; /* the live page, shared by all who fetch it */
     bool retiring;
     uint64_t certificate; /* the version last looked at; 0: no TLS */
 };
+
+/* One request and its answer. */
+struct exchange {
+    struct core *core;
+    bool admin;                /* it came on admin_listen */
+    const struct route *route; /* NULL: there is none, it is answered with what `allow` says */
+    char allow[ALLOW_TEXT];
+    enum method method;
+    char *path;
+    struct str parts[ROUTE_PARTS]; /* of path */
+    struct buf query, body;
+    uint64_t expected; /* bytes of body */
+    uint64_t began_ms;
+    struct admission caller;
+    struct allowance allowance; /* of the caller, when the request was judged */
+    struct answer answer;       /* status 0: not answered yet */
+    bool sending;               /* the head is out, the body is not */
+    bool last;                  /* the connection closes after it */
+};
+
+void exchange_free(struct exchange *exchange);
 
 /* What libwebsockets keeps for each connection: zeroed when the connection is bound to us. */
 struct peer {
@@ -34,7 +55,7 @@ struct peer {
     struct buf received;                   /* of a message that is not complete yet */
     unsigned close_code;                   /* 0: not closing */
     const char *close_reason;
-    struct frame *body; /* HTTP: what is still to be sent */
+    struct exchange *exchange; /* HTTP: the request under way */
 };
 
 struct server *server_of(struct lws *wsi);
@@ -57,7 +78,11 @@ int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer *
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer *peer, void *in,
                   size_t len, bool admin);
 
-/* Answers a request as a whole; the result is for libwebsockets. */
-int http_refuse(struct lws *wsi, unsigned status, const char *text);
+/* Sends the answer of the exchange under way; the results are for libwebsockets. */
+int http_send(struct lws *wsi, struct peer *peer);
+int http_send_body(struct lws *wsi, struct peer *peer);
+
+/* Answers a handshake as a whole. `retry_after_s` 0: nothing is said of it. */
+int http_refuse(struct lws *wsi, unsigned status, const char *text, unsigned retry_after_s);
 
 #endif

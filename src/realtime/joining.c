@@ -1,10 +1,8 @@
 #include "realtime/joining.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -45,18 +43,16 @@ static enum result check_role(struct core *core, const char *role, bool needs_da
 static enum result identify(struct core *core, struct str text, const struct token *fallback,
                             bool needs_database, struct identity *out, struct err *err)
 {
-    int64_t now = clock_now_us() / 1000000;
     struct token *token = NULL;
-    const struct token *used = fallback;
+    const struct token *used;
+    enum access access = text.len > 0 ? authority_identify(&core->authority, text, SCOPE_REALTIME,
+                                                           moment_now(), &token, err)
+                                      : authority_renew(&core->authority, fallback, SCOPE_REALTIME,
+                                                        moment_now(), &token, err);
 
-    if (text.len > 0) {
-        if (token_verify(core->verifier, text, now, &token, err) != TOKEN_VALID)
-            return FAILED;
-        used = token;
-    } else if (fallback->expires <= now) {
-        return err_set(err, "InvalidJWTToken: Token has expired %" PRId64 " seconds ago",
-                       now - fallback->expires);
-    }
+    if (access != ACCESS_GRANTED)
+        return FAILED;
+    used = token ? token : fallback;
     if (check_role(core, used->role, needs_database, err) != OK) {
         token_free(token);
         return FAILED;

@@ -1,7 +1,7 @@
 #include "realtime/names.h"
 
+#include "base/map.h"
 #include "base/mem.h"
-#include "realtime/map.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -32,7 +32,7 @@ static int on_admin(struct lws *wsi, enum lws_callback_reasons reason, void *use
                     size_t len)
 {
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
-        return http_refuse(wsi, 404, "not found");
+        return http_refuse(wsi, 404, "not found", 0);
     return http_callback(wsi, reason, user, in, len, true);
 }
 
@@ -128,7 +128,7 @@ enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
     struct server *server = mem_alloc(sizeof(*server));
 
     server->core = core;
-    server->page = frame_new(str_c(web_live_html));
+    core->page = frame_new(str_c(web_live_html));
     flush_open(&server->flush, loop);
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     *out = server;
@@ -165,6 +165,7 @@ void server_free(struct server *server)
         return;
     if (server->context)
         lws_context_destroy(server->context);
-    frame_unref(server->page);
+    frame_unref(server->core->page);
+    server->core->page = NULL;
     free(server);
 }

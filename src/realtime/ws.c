@@ -47,13 +47,13 @@ static bool find_vsn(struct lws *wsi, enum phoenix_vsn *out)
     return phoenix_vsn_parse(str_c(lws_get_urlarg_by_name(wsi, "vsn=", room, sizeof(room))), out);
 }
 
-static enum token_fault check_token(struct server *server, struct lws *wsi, struct token **token,
-                                    struct err *err)
+static enum access identify(struct server *server, struct lws *wsi, struct token **token,
+                            struct err *err)
 {
     char room[ARGUMENT_BYTES];
 
-    return token_verify(server->core->verifier, find_apikey(wsi, room, sizeof(room)),
-                        clock_now_us() / 1000000, token, err);
+    return authority_identify(&server->core->authority, find_apikey(wsi, room, sizeof(room)),
+                              SCOPE_REALTIME, moment_now(), token, err);
 }
 
 /* A browser says which page opens the connection (RFC 6455, 10.2); who says nothing is no browser.
@@ -81,36 +81,50 @@ static bool is_full(const struct core *core)
     return core->client_count >= max + max / 16 + 16;
 }
 
-static int refuse(struct server *server, struct lws *wsi, unsigned status, const char *why)
+static int refuse(struct server *server, struct lws *wsi, unsigned status, const char *why,
+                  unsigned retry_after_s)
 {
     stat_add(&server->core->stats->clients_refused_total, 1);
     log_info("realtime", "refused a client", log_u("status", status), log_s("error", why));
-    return http_refuse(wsi, status, why);
+    return http_refuse(wsi, status, why, retry_after_s);
+}
+
+/* The handshake is the request that counts against a key's rate; what follows in the open socket
+ * does not. */
+static int admit(struct server *server, struct lws *wsi)
+{
+    const struct authority *authority = &server->core->authority;
+    char room[ARGUMENT_BYTES];
+    struct admission caller;
+    struct err err;
+    enum access access = authority_admit(authority, find_apikey(wsi, room, sizeof(room)),
+                                         SCOPE_REALTIME, moment_now(), &caller, &err);
+    unsigned status = access_status(access), retry_after_s = caller.retry_after_s;
+
+    if (access == ACCESS_GRANTED && (server->retiring || is_full(server->core))) {
+        status = 503;
+        (void)err_set(&err, "ConnectionRateLimitReached: Too many connected users");
+    }
+    authority_settle(authority, &caller, moment_now(), status != 200);
+    return status == 200 ? 0 : refuse(server, wsi, status, err.message, retry_after_s);
 }
 
 /* > 0: answered and refused. */
 static int confirm(struct server *server, struct lws *wsi, const char *upgrade)
 {
-    struct token *token;
     enum phoenix_vsn vsn;
-    struct err err;
 
     if (!upgrade || strcasecmp(upgrade, "websocket") != 0)
         return -1;
     if (!is_ws_path(wsi))
-        return http_refuse(wsi, 404, "not found");
+        return http_refuse(wsi, 404, "not found", 0);
     if (is_foreign(server->core, wsi)) {
         stat_add(&server->core->stats->clients_foreign_total, 1);
-        return refuse(server, wsi, 403, "this origin is not in allowed_origins");
+        return refuse(server, wsi, 403, "this origin is not in allowed_origins", 0);
     }
     if (!find_vsn(wsi, &vsn))
-        return refuse(server, wsi, 400, "vsn is 1.0.0 or 2.0.0");
-    if (check_token(server, wsi, &token, &err) != TOKEN_VALID)
-        return refuse(server, wsi, 401, err.message);
-    token_free(token);
-    if (server->retiring || is_full(server->core))
-        return refuse(server, wsi, 503, "ConnectionRateLimitReached: Too many connected users");
-    return 0;
+        return refuse(server, wsi, 400, "vsn is 1.0.0 or 2.0.0", 0);
+    return admit(server, wsi);
 }
 
 static void wake(void *socket)
@@ -129,7 +143,7 @@ static void close_socket(void *socket, unsigned code, const char *reason)
     lws_callback_on_writable(socket);
 }
 
-/* The token is looked at a second time, as nothing of the handshake lives on but its headers. */
+/* Who it is is looked at a second time, as nothing of the handshake lives on but its headers. */
 static int establish(struct server *server, struct lws *wsi, struct peer *peer)
 {
     const struct client_socket out = {wake, close_socket, wsi};
@@ -137,7 +151,7 @@ static int establish(struct server *server, struct lws *wsi, struct peer *peer)
     struct token *token;
     struct err err;
 
-    if (!find_vsn(wsi, &vsn) || check_token(server, wsi, &token, &err) != TOKEN_VALID)
+    if (!find_vsn(wsi, &vsn) || identify(server, wsi, &token, &err) != ACCESS_GRANTED)
         return -1;
     peer->wsi = wsi;
     buf_init(&peer->received, server->core->config->realtime_max_frame_bytes);

@@ -64,7 +64,8 @@ static inline struct token *token_of(const struct world *w, const char *role, in
     struct token *token;
     struct err err;
 
-    if (token_verify(w->core.verifier, str_c(text), clock_now_us() / 1000000, &token, &err))
+    if (token_verify(w->core.authority.verifier, str_c(text), clock_now_us() / 1000000, &token,
+                     &err))
         fail_msg("%s", err.message);
     token->expires += lives_s - 60;
     r_free(text);

@@ -1,8 +1,8 @@
 /* A hash table of things that carry their node in themselves. It finds all nodes of a 64-bit key;
  * the caller compares what the key was made of, so a collision costs a comparison and nothing more.
  */
-#ifndef PGHERALD_REALTIME_MAP_H
-#define PGHERALD_REALTIME_MAP_H
+#ifndef PGHERALD_BASE_MAP_H
+#define PGHERALD_BASE_MAP_H
 
 #include "base/str.h"
 

@@ -1,0 +1,64 @@
+/* Who answers which path. */
+#include "realtime/metrics.h"
+#include "realtime/router.h"
+
+#define MAX_METRICS ((size_t)4 << 20)
+
+static void page(const struct request *request, struct answer *out)
+{
+    answer_empty(out, 200);
+    out->type = TYPE_HTML;
+    out->body = frame_ref(request->core->page);
+}
+
+static void health(const struct request *request, struct answer *out)
+{
+    (void)request;
+    answer_with(out, 200, TYPE_TEXT, STR("alive\n"));
+}
+
+static void readiness(const struct request *request, struct answer *out)
+{
+    struct buf text;
+    bool ready;
+
+    buf_init(&text, 1024);
+    ready = metrics_write_ready(&text, request->core->stats);
+    answer_with(out, ready ? 200 : 503, TYPE_TEXT, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void numbers(const struct request *request, struct answer *out, const char *type,
+                    void (*write)(struct buf *out, const struct stats *stats))
+{
+    struct buf text;
+
+    buf_init(&text, MAX_METRICS);
+    write(&text, request->core->stats);
+    answer_with(out, 200, type, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void metrics(const struct request *request, struct answer *out)
+{
+    numbers(request, out, "text/plain; version=0.0.4; charset=utf-8", metrics_write);
+}
+
+static void status(const struct request *request, struct answer *out)
+{
+    numbers(request, out, TYPE_JSON, metrics_write_json);
+}
+
+const struct route public_routes[] = {
+    {.path = "/", .methods = METHOD_READ, .page = true, .handle = page},
+};
+const size_t public_route_count = sizeof(public_routes) / sizeof(*public_routes);
+
+/* With admin_auth off those that need SCOPE_ADMIN ask nobody. */
+const struct route admin_routes[] = {
+    {.path = "/healthz", .methods = METHOD_READ, .handle = health},
+    {.path = "/readyz", .methods = METHOD_READ, .handle = readiness},
+    {.path = "/metrics", .methods = METHOD_READ, .needs = SCOPE_ADMIN, .handle = metrics},
+    {.path = "/status.json", .methods = METHOD_READ, .needs = SCOPE_ADMIN, .handle = status},
+};
+const size_t admin_route_count = sizeof(admin_routes) / sizeof(*admin_routes);
