@@ -7,8 +7,9 @@
 # BENCH_CHANGES=500000 sets how large the backlog is, BENCH_CLIENTS=1000 how wide the fan-out. Results stay in build/bench.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/lib.sh
 scripts/bootstrap.sh bench
 make --no-print-directory all
-(cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error)
+npm_install tests/e2e
 PATH=$PWD/tests/e2e/node_modules/.bin:$PATH
 exec node tests/bench/run.mjs "$@"

@@ -15,6 +15,13 @@ free_port() { # first candidate
   echo "$port"
 }
 
+# What the tests need from npm, unless exactly that is there already.
+npm_install() { # folder
+  cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock" && return
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error) || die "npm could not install what $1 needs"
+  cp "$1/package-lock.json" "$1/node_modules/.installed-lock"
+}
+
 # PostgreSQL refuses to run as root. Whoever else it may be, in that case:
 unprivileged_user() {
   if getent passwd postgres >/dev/null; then echo postgres; else echo nobody; fi

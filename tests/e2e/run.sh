@@ -14,7 +14,7 @@ PGHERALD_BINARY=$(realpath -m "${PGHERALD_BINARY:-build/pgherald}")
 [ -x "$PGHERALD_BINARY" ] || die "$PGHERALD_BINARY is not there; run make first"
 export PGHERALD_BINARY
 
-(cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error) || die "npm could not install what the tests need"
+npm_install tests/e2e
 # The clients want a newer node than Debian 12 has; npm brings one along.
 PATH=$top/tests/e2e/node_modules/.bin:$PATH
 
