@@ -26,6 +26,7 @@
     X(batches_failed_total, counter, "Store transactions that failed and were done again")         \
     X(audit_rows_total, counter, "Audit entries made durable")                                     \
     X(notifications_total, counter, "Notifications handed to the database")                        \
+    X(notifications_refused_total, counter, "Notifications that their table did not take")         \
     X(deliveries_total, counter, "Webhook deliveries put in the outbox")                           \
     X(rules_rejected_total, counter, "Webhooks, rules or policies that could not be understood")   \
     X(rule_misses_total, counter, "Notifications not made since the recipient is no user id")      \

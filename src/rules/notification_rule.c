@@ -200,6 +200,7 @@ void notification_rule_render(struct buf *out, const struct notification_rule *r
     add_text(out, "priority", rule->priority ? rule->priority : "medium");
     add_data(out, rule, change, event);
     add_text(out, "expires_in", rule->expires_in);
-    add_rendered(out, "dedupe_key", rule->dedupe_key, change, MAX_TITLE_BYTES);
+    /* its digest stands for a long one: see 014_corrections.sql */
+    add_rendered(out, "dedupe_key", rule->dedupe_key, change, MAX_TEXT_BYTES);
     buf_add_char(out, '}');
 }

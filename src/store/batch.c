@@ -5,6 +5,9 @@
 #include "pg/copy.h"
 #include "rules/image.h"
 
+/* Of audit_logs_resource_idx: a row of a btree has 2704 bytes, of which the table's name and the
+ * time take 160 at most. Source: BTMaxItemSize, nbtree.h. */
+#define MAX_KEY_BYTES 2048
 #define MAX_BYTES ((size_t)1 << 30)  /* a message of the protocol cannot be larger */
 #define KEEP_BYTES ((size_t)1 << 20) /* of memory between batches */
 #define AUDIT_FIELDS 10
@@ -101,12 +104,16 @@ static void add_changed_fields(struct buf *out, struct ruleset *rules, struct ta
     }
 }
 
+/* A longer key than an index row holds would make the batch fail for good, so it is no resource_id:
+ * the images have it. */
 static void add_key(struct buf *out, struct ruleset *rules, const struct change *change)
 {
     size_t before = out->len;
     size_t begun = copy_begin_field(out);
+    size_t key = out->len;
 
-    if (change->kind != CHANGE_TRUNCATE && image_add_key(out, rules, change)) {
+    if (change->kind != CHANGE_TRUNCATE && image_add_key(out, rules, change) &&
+        out->len - key <= MAX_KEY_BYTES) {
         copy_end_field(out, begun);
     } else {
         buf_truncate(out, before);

@@ -281,6 +281,23 @@ static void on_marked(void *arg, const struct pg_result *result, const struct er
         lose(arg, err, "marking a batch as our own");
 }
 
+/* What the table refused is left out of the batch, and told here. */
+static void on_notified(void *arg, const struct pg_result *result, const struct err *err)
+{
+    struct store *store = arg;
+    struct str refused = {0};
+    uint64_t count;
+
+    if (!err && pg_result_rows(result) == 1)
+        refused = pg_result_value(result, 0, 0);
+    if (str_to_u64(refused, &count) && count > 0) {
+        stat_add(&store->stats->notifications_refused_total, count);
+        log_warn("store", "notifications were left out: public.notifications refused them",
+                 log_u("count", count), log_v("first", pg_result_value(result, 0, 1)));
+    }
+    on_step(store, result, err);
+}
+
 /* Clients must see notifications, so they are not filtered out of the stream: the mark in the same
  * transaction tells us there that they are our own. */
 static void store_notifications(struct store *store)
@@ -290,7 +307,7 @@ static void store_notifications(struct store *store)
     struct pg_param rows = {as_array(&array, &store->on_wire->notifications)};
 
     pg_conn_query(store->conn, sql_store_mark_own, &slot, 1, on_marked, store);
-    ask(store, sql_store_insert_notifications, &rows, 1, on_step);
+    ask(store, sql_store_insert_notifications, &rows, 1, on_notified);
     buf_fini(&array);
 }
 

@@ -6,7 +6,7 @@
 import { spawn, execFileSync } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { createServer } from "node:net";
-import { readFileSync, mkdtempSync, openSync, closeSync } from "node:fs";
+import { readFileSync, mkdtempSync, openSync, closeSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,16 @@ pg.types.setTypeParser(1700, (text) => text);
 pg.types.setTypeParser(1184, (text) => text);
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// A folder that is gone when all has gone well.
+const folders = [];
+process.once("exit", (code) => {
+  if (code === 0) for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+export function temporaryFolder(name) {
+  folders.push(mkdtempSync(join(tmpdir(), `pgherald-${name}-`)));
+  return folders.at(-1);
+}
 
 export function freePort() {
   return new Promise((done, fail) => {
@@ -69,7 +79,7 @@ export class Cluster {
     if (!own && process.env.PGHERALD_TEST_CLUSTER) {
       return new Cluster(Number(process.env.PGHERALD_TEST_CLUSTER), null);
     }
-    const folder = mkdtempSync(join(tmpdir(), "pgherald-e2e-"));
+    const folder = temporaryFolder("e2e");
     const cluster = new Cluster(await freePort(), folder);
     cluster.script("start");
     return cluster;
@@ -183,7 +193,7 @@ export class Env {
 
   // Starts the daemon and waits until it says that it is ready.
   async run(args = [], { ready = true } = {}) {
-    this.log = join(mkdtempSync(join(tmpdir(), "pgherald-log-")), "log");
+    this.log = join(temporaryFolder("log"), "log");
     const fd = openSync(this.log, "a");
     this.daemon = spawn(binary, ["run", ...args], { env: this.environment, cwd: tmpdir(), stdio: ["ignore", fd, fd] });
     closeSync(fd);

@@ -2,10 +2,9 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Cluster, Env, eventually, freePort, sleep } from "./harness.mjs";
+import { Cluster, Env, eventually, freePort, sleep, temporaryFolder } from "./harness.mjs";
 
 let cluster;
 
@@ -94,7 +93,7 @@ test("run --endpos exits 0 once everything up to there is durable", async (t) =>
 });
 
 test("SIGHUP changes the log level; a bad file changes nothing", async (t) => {
-  const file = join(mkdtempSync(join(tmpdir(), "pgherald-conf-")), "pgherald.conf");
+  const file = join(temporaryFolder("conf"), "pgherald.conf");
   writeFileSync(file, "log_level = info\n");
   const env = await start(t, { daemon: false });
   await env.run(["-c", file]);
@@ -110,7 +109,7 @@ test("SIGHUP changes the log level; a bad file changes nothing", async (t) => {
 });
 
 test("a bad setting names the file, the line, the key and what is allowed", async (t) => {
-  const file = join(mkdtempSync(join(tmpdir(), "pgherald-conf-")), "pgherald.conf");
+  const file = join(temporaryFolder("conf"), "pgherald.conf");
   const env = await start(t, { init: false, daemon: false });
   delete env.settings.listen;
   const complaint = async (text) => {

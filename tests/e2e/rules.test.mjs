@@ -2,6 +2,7 @@
 // they were at the checkpoint.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { Env, eventually, sleep } from "./harness.mjs";
 import { Receiver } from "./receiver.mjs";
 
@@ -110,6 +111,17 @@ test("keys: text, a JSON array when composite, none without a primary key; TRUNC
   await env.caughtUp();
   assert.deepEqual((await audit("public.pair")).map((row) => [row.action, row.resource_id]), [["insert", '[1,"x\\"y"]'], ["truncate", null]]);
   assert.deepEqual((await audit("public.keyless")).map((row) => [row.action, row.resource_id]), [["insert", null], ["truncate", null]]);
+});
+
+test("a key that is longer than an index takes is no resource_id, and stops nothing", async () => {
+  const noise = (length) => randomBytes(length).toString("base64").slice(0, length);
+  await env.db.query("create table public.longkey (id text primary key)");
+  const keys = [noise(2048), noise(2049), noise(2680)];
+  for (const key of keys) await env.db.query("insert into public.longkey values ($1)", [key]);
+  await env.caughtUp();
+  const rows = await audit("public.longkey");
+  assert.deepEqual(rows.map((row) => row.resource_id), [keys[0], null, null]);
+  assert.deepEqual(rows.map((row) => row.new_values.id), keys);
 });
 
 test("a rule that cannot be understood is said, and stops nothing else", async () => {

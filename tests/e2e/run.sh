@@ -21,8 +21,14 @@ PATH=$top/tests/e2e/node_modules/.bin:$PATH
 folder=$(mktemp -d "${TMPDIR:-/tmp}/pgherald-e2e.XXXXXX")
 chmod 755 "$folder"
 port=$(free_port 54380)
+# What the tests put into the temporary directory goes with the run.
+export TMPDIR=$folder/tmp
+mkdir -m 1777 "$TMPDIR"
 stop() {
-  "$top/scripts/cluster.sh" stop "$folder" "$port" immediate >/dev/null
+  local own
+  for own in "$folder" "$TMPDIR"/pgherald-e2e-*/; do
+    [ ! -d "$own" ] || "$top/scripts/cluster.sh" stop "$own" "$port" immediate >/dev/null
+  done
   rm -rf "$folder"
 }
 trap stop EXIT

@@ -78,7 +78,7 @@ insert into wanted_columns values
   ('notifications',
    'id uuid!=, user_id uuid!, type text, title text!, message text, priority text!=, data jsonb!=,
     is_read boolean!=, read_at timestamptz, seen_at timestamptz, archived_at timestamptz, expires_at
-    timestamptz, created_at timestamptz!=, rule_id uuid, dedupe_key text'),
+    timestamptz, created_at timestamptz!=, rule_id uuid, dedupe_key text, updated_at timestamptz!='),
   ('summaries',
    'id uuid!=, user_id uuid!, transcript_id uuid, title text, summary_type text!=, content text!,
     key_points jsonb!=, action_items jsonb!=, model text, prompt_tokens integer!=, completion_tokens
@@ -298,7 +298,9 @@ select bag_eq(
   ('audit_logs', 'refuse_statement', 'BEFORE DELETE OR UPDATE OR TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald_audit.refuse_change()'),
   ('chat_messages', 'touch_session', 'AFTER INSERT FOR EACH ROW EXECUTE FUNCTION pgherald.touch_chat_session()'),
   ('notifications', 'drop_unwanted', 'BEFORE INSERT FOR EACH ROW EXECUTE FUNCTION pgherald.drop_unwanted_notification()'),
+  ('notifications', 'free_dedupe_key', 'BEFORE INSERT FOR EACH ROW WHEN ((new.dedupe_key IS NOT NULL)) EXECUTE FUNCTION pgherald.free_dedupe_key()'),
   ('notifications', 'sync_read', 'BEFORE INSERT OR UPDATE OF is_read, read_at, seen_at FOR EACH ROW EXECUTE FUNCTION pgherald.sync_notification_read()'),
+  ('users', 'delete_notifications', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_user_notifications()'),
   ('webhooks', 'delete_deliveries', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_webhook_deliveries()') $want$,
   'the other triggers');
 

@@ -144,6 +144,7 @@ insert into bad values
   ('insert into public.webhook_attempts (delivery_id, attempt) values (0, 1)', 'webhook_attempts_delivery_id_fkey'),
   ('update pgherald.rules set kind = ''whim''', 'rules_kind_check'),
   ('update pgherald.audit_policies set table_name = ''memories''', 'audit_policies_table_name_check'),
+  ('update pgherald.audit_policies set table_name = ''public.'' || repeat(''x'', 249)', 'audit_policies_table_name_length_check'),
   ('update pgherald.audit_policies set redact = array[null]::text[]', 'audit_policies_redact_check'),
   ('update pgherald.audit_policies set ignore = array[null]::text[]', 'audit_policies_ignore_check');
 
@@ -204,6 +205,7 @@ select is_empty(
      union all select 'webhook_deliveries' from public.webhook_deliveries
      union all select 'webhook_attempts' from public.webhook_attempts
      union all select 'api_keys' from public.api_keys union all select 'api_key_usage' from public.api_key_usage
+     union all select 'notifications' from public.notifications where user_id = tap.ann()
      union all select 'notification_preferences' from public.notification_preferences $$,
   'what was a user''s goes with the user');
 select is((select count(*) from public.job_logs where user_id is null), 1::bigint, 'a job that ran stays on record');

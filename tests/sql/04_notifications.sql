@@ -81,6 +81,45 @@ select is(public.cleanup_expired_notifications(), 7::bigint, 'and the rest');
 select is(public.cleanup_expired_notifications(), 0::bigint, 'then nothing');
 select is((select count(*) from public.notifications where title = 'yet to be'), 1::bigint, 'what has not expired stays');
 
+select is(public.create_notification(tap.cy(), 'x', p_expires_at => now() - interval '1 s', p_dedupe_key => 'again')
+  is distinct from public.create_notification(tap.cy(), 'y', p_dedupe_key => 'again'), true, 'one that has expired holds its key no longer');
+select results_eq($$ select title from public.notifications where dedupe_key = 'again' $$, $$ values ('y') $$, 'and makes room');
+select is(public.create_notification(tap.cy(), 'z', p_expires_at => now() + interval '1 s', p_dedupe_key => 'again'),
+  (select id from public.notifications where dedupe_key = 'again'), 'one that has not does');
+
+-- ---------------------------------------------------------------- long keys
+
+-- noise, since an index compresses
+create function pg_temp.noise(bytes int) returns text language sql immutable as $$
+  select left(string_agg(encode(sha256(n::text::bytea), 'base64'), ''), bytes) from generate_series(1, bytes / 44 + 1) n
+$$;
+select public.create_notification(tap.cy(), 'a', p_dedupe_key => pg_temp.noise(1000));
+select is((select count(*) from public.notifications where dedupe_key = pg_temp.noise(1000)), 1::bigint, 'a key of 1,000 bytes is kept as it is');
+select is(public.create_notification(tap.cy(), 'a', p_dedupe_key => pg_temp.noise(1000000)),
+  public.create_notification(tap.cy(), 'b', p_dedupe_key => pg_temp.noise(1000000)), 'a long one dedupes too');
+select isnt(public.create_notification(tap.cy(), 'a', p_dedupe_key => pg_temp.noise(1000000)),
+  public.create_notification(tap.cy(), 'b', p_dedupe_key => pg_temp.noise(1000001)), 'by all its bytes');
+select is((select max(octet_length(dedupe_key)) from public.notifications), 1000, 'no index row is too large');
+
+-- ---------------------------------------------------------------- the daemon's batch
+
+create temporary table answer as
+select * from pgherald.store_notifications(jsonb_build_array(
+  jsonb_build_object('user_id', tap.cy(), 'title', 'fits', 'priority', 'low', 'data', '{}'::jsonb, 'dedupe_key', 'b1', 'expires_in', '1 day'),
+  jsonb_build_object('user_id', tap.cy(), 'title', 'again', 'priority', 'low', 'data', '{}'::jsonb, 'dedupe_key', 'b1'),
+  jsonb_build_object('user_id', tap.cy(), 'title', 'too late', 'priority', 'low', 'data', '{}'::jsonb, 'expires_in', '400000 years', 'rule_id', tap.cy()),
+  jsonb_build_object('user_id', tap.cy(), 'title', 'fits too', 'priority', 'low', 'data', '{}'::jsonb),
+  jsonb_build_object('user_id', tap.cy(), 'title', 'no priority', 'priority', 'none', 'data', '{}'::jsonb)));
+select results_eq($$ select title, expires_at from public.notifications where user_id = tap.cy() and title in ('fits', 'again', 'too late', 'fits too', 'no priority') order by title $$,
+  $$ values ('fits', now() + interval '1 day'), ('fits too', null) $$, 'what the table refuses is left out, the rest is stored');
+select is((select refused from answer), 2::bigint, 'and counted; what was said before is not refused');
+select matches((select reason from answer), '^rule cccccccc-0000-4000-8000-000000000003: .*out of range \(SQLSTATE 22008\)$', 'the first reason is told');
+create function pg_temp.busy() returns trigger language plpgsql as $$ begin raise lock_not_available; end $$;
+create trigger busy before insert on public.notifications for each row execute function pg_temp.busy();
+select throws_ok(format('select pgherald.store_notifications(%L)', jsonb_build_array(jsonb_build_object('user_id', tap.cy(), 'title', 'x', 'priority', 'low', 'data', '{}'::jsonb))),
+  '55P03', null, 'what is no fault of the row is no reason to leave it out');
+drop trigger busy on public.notifications;
+
 -- ---------------------------------------------------------------- preferences
 
 select tap.call('authenticated', tap.bob(), 'select public.set_notification_preference(''promo'', false)');
@@ -97,6 +136,25 @@ select is((select count(*) from public.notifications where title = 'by the daemo
 select tap.call('authenticated', tap.bob(), 'select public.set_notification_preference(''promo'', true)');
 select isnt(public.create_notification(tap.bob(), 'x', p_type => 'promo'), null, 'and on again');
 select is(tap.attempt('authenticated', tap.cy(), format('select public.set_notification_preference(''promo'', false, ''low'', %L)', tap.bob())), '42501', 'not for another user');
+
+-- ---------------------------------------------------------------- updated_at, and an owner who leaves
+
+update public.notifications set updated_at = '2026-01-01' where user_id = tap.ann();
+select is((select count(*) from public.notifications where user_id = tap.ann() and updated_at <> now()), 0::bigint, 'updated_at is kept');
+insert into public.notifications (user_id, title) values (tap.cy(), 'x'), (tap.ann(), 'x');
+do $$
+begin
+  if to_regclass('auth.users') is not null then
+    delete from auth.users where id = tap.cy();
+  elsif to_regclass('public.users') is not null then
+    delete from public.users where id = tap.cy();
+  else
+    delete from public.notifications where user_id = tap.cy();  -- the project's own affair
+  end if;
+end
+$$;
+select is((select count(*) from public.notifications where user_id = tap.cy()), 0::bigint, 'the inbox of a deleted user goes');
+select isnt((select count(*) from public.notifications where user_id = tap.ann()), 0::bigint, 'nobody else''s');
 
 select * from finish();
 rollback;

@@ -46,6 +46,19 @@ select ok((select similarity <= 1 and similarity > 0.999999 from public.match_me
 select is(pg_temp.found('service_role', null, 'null'), null, 'nothing is near nothing');
 select is(pg_temp.found('service_role', null, 'array_fill(0::real, array[1536]), -1'), null, 'or near a zero vector');
 select throws_like($$ select * from public.match_memories(array[1, 2, 3]::real[]) $$, '%different vector dimensions 1536 and 3%', 'another length is an error');
+select throws_ok($$ select * from public.match_memories(array_fill('NaN'::real, array[1536])) $$, '22000', null, 'so is what is not a number');
+select throws_ok($$ select * from public.match_memories(array_fill('Infinity'::real, array[1536])) $$, '22000', null, 'or has no end');
+create function pg_temp.remember(embedding text) returns text language plpgsql as $$
+begin
+  execute format('insert into public.memories (user_id, content, embedding) values (tap.ann(), ''odd'', %s)', embedding);
+  return 'stored';
+exception when data_exception then
+  return 'refused';  -- pgvector's way
+end
+$$;
+select ok(pg_temp.remember($$ array_fill('NaN'::real, array[1536]) $$) in ('stored', 'refused'), 'an embedding that is not a number');
+select ok(pg_temp.remember($$ array_fill('Infinity'::real, array[1536]) $$) in ('stored', 'refused'), 'or without end');
+select is(pg_temp.found('service_role', null, 'pg_temp.at(0), 0.999'), 'at 0, bob at 1', 'is near nothing');
 select is(tap.attempt('anon', null, 'select * from public.match_memories(null)'), '42501', 'anon does not search');
 
 select * from finish();

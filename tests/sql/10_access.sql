@@ -196,6 +196,13 @@ select is_empty(
        and c.relkind in ('r', 'p', 'v') and has_any_column_privilege('anon', c.oid, 'select, insert, update, references') $$,
   'anon has no privilege on any table or view');
 
+-- setval() on a sequence of ours would make inserts collide.
+select is_empty(
+  $$ select c.oid::regclass, r from pg_class c, unnest(array['anon', 'authenticated', 'service_role']) as r
+     where c.relnamespace in ('public'::regnamespace, 'pgherald'::regnamespace, 'pgherald_audit'::regnamespace)
+       and case c.relkind when 'S' then has_sequence_privilege(r, c.oid, case r when 'service_role' then 'update' else 'usage, select, update' end) end $$,
+  'no client has a privilege on a sequence, and the service may not set one');
+
 -- ---------------------------------------------------------------- functions
 
 create temporary table allowed as

@@ -25,6 +25,13 @@ select is((select email from public.users where id = tap.cy()), null, 'an addres
 insert into auth.users (id, email) values ('eeeeeeee-0000-4000-8000-000000000005', 'no address');
 select is((select count(*) from public.users where id = 'eeeeeeee-0000-4000-8000-000000000005'), 1::bigint, 'nor does one that is none');
 
+create function pg_temp.refuse() returns trigger language plpgsql as $$ begin raise 'a trigger of the project''s'; end $$;
+create trigger refuse before insert on public.users for each row execute function pg_temp.refuse();
+select lives_ok($$ insert into auth.users (id, email) values ('eeeeeeee-0000-4000-8000-000000000006', 'x@example.test') $$, 'whatever users says, the sign-up goes on');
+drop trigger refuse on public.users;
+update auth.users set last_sign_in_at = now() where id = 'eeeeeeee-0000-4000-8000-000000000006';
+select is((select email from public.users where id = 'eeeeeeee-0000-4000-8000-000000000006'), 'x@example.test', 'and the next sign-in makes up for it');
+
 insert into public.memories (user_id, content) values (tap.ann(), 'x');
 delete from auth.users where id = tap.ann();
 select is((select count(*) from public.memories), 0::bigint, 'who leaves takes his rows along');

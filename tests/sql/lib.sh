@@ -4,6 +4,7 @@ run=pgherald_sqltest_$$
 app=${run}_app
 sidecar=${run}_sidecar
 supabase=${run}_supabase
+open=${run}_open
 installer=${run}_installer
 failed=0
 export PGHOST PGPORT PGUSER PGDATABASE=postgres

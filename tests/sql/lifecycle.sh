@@ -15,6 +15,7 @@ refused() { # database pattern command...: must fail, and say the pattern
 uninstall() { sql "$1" -1 -f sql/uninstall.sql; }
 uninstall_all() { PGOPTIONS='-c pgherald.uninstall_audit=drop' uninstall "$1"; }
 fails() { ! "$@"; }
+nobody=00000000-0000-4000-8000-000000000000
 
 # ---------------------------------------------------------------- the files themselves
 
@@ -67,6 +68,18 @@ check "out of the way, the sidecar fits" migrate $db off
 same "and leaves the project's tables as they were" \
   "$(pg_dump -d $db --schema-only -t public.app_notifications -t public.users | grep -Ev '^(\\|--|$)' | md5sum)" \
   "$(grep -Ev '^(\\|--|$)' <<<"$before" | md5sum)"
+
+# a table that made room keeps the names of its indexes
+db=${run}_indexes; create_database $db
+sql $db -c "create table public.notifications (id int, user_id int, dedupe_key text)" \
+  -c "create index notifications_user_idx on public.notifications (user_id)" \
+  -c "create index notifications_dedupe_idx on public.notifications (dedupe_key)" \
+  -c "alter table public.notifications rename to app_notifications"
+check "beside indexes of our names" migrate $db off
+check "and again" migrate $db off
+same "ours have another name" "$(sql $db -c "select string_agg(indexrelid::regclass::text, ' ' order by indexrelid::regclass::text) from pg_index where indrelid = 'public.notifications'::regclass")" \
+  "notifications_expires_idx notifications_pkey notifications_unread_idx pgherald_notifications_dedupe_idx pgherald_notifications_user_idx"
+same "and there is dedupe" "$(sql $db -c "select public.create_notification('$nobody', 'x', p_dedupe_key => 'k') = public.create_notification('$nobody', 'x', p_dedupe_key => 'k')")" t
 
 # every table, with a column that no table of ours has; every function and view
 db=${run}_taken; create_database $db

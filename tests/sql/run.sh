@@ -60,6 +60,15 @@ as=$installer migrate "$supabase" on
 sql "$supabase" -f tests/sql/helpers.sql
 prove "$supabase" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/14_*.sql
 
+# Default privileges that are bound to no schema give away even more.
+create_database "$open"
+for kind in tables functions sequences schemas; do
+  sql "$open" -c "alter default privileges grant all on $kind to public, anon, authenticated, service_role"
+done
+migrate "$open" on
+sql "$open" -c "alter default privileges revoke all on schemas from public, anon, authenticated, service_role" -f tests/sql/helpers.sql
+prove "$open" tests/sql/10_*.sql
+
 echo "# life of an installation"
 script tests/sql/lifecycle.sh
 echo "# two sessions at a time"

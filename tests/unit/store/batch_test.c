@@ -111,6 +111,34 @@ static void test_audit(void **state)
     }
 }
 
+/* A key of so many bytes: is it the resource_id? */
+static bool has_resource_id(size_t bytes)
+{
+    const size_t at = sizeof(ROW_HEAD "\0\0\0\6insert" NOTES) - 1;
+    struct buf message;
+    struct err err = {0};
+    uint32_t length;
+
+    buf_init(&message, 8192);
+    buf_add_c(&message, "{\"action\":\"I\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
+                        "{\"name\":\"id\",\"typeoid\":25,\"value\":\"");
+    for (size_t i = 0; i < bytes; i++)
+        buf_add_char(&message, 'k');
+    buf_add_c(&message, "\"}]," PK);
+    batch_reset(&batch);
+    assert_int_equal(add_audit(message.data, &err), OK);
+    buf_fini(&message);
+    memcpy(&length, batch.audit.data + at, sizeof(length));
+    return length != UINT32_MAX;
+}
+
+static void test_long_keys(void **state)
+{
+    (void)state;
+    assert_true(has_resource_id(2048));
+    assert_false(has_resource_id(2049)); /* no row of a btree holds much more */
+}
+
 #define WEBHOOK_ID "00112233-4455-6677-8899-aabbccddeeff"
 
 static struct webhook_rule webhook_of(const char *id)
@@ -385,9 +413,10 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_audit),           TEST(test_delivery),        TEST(test_message_ids),
-        TEST(test_message_id_fits), TEST(test_rules),           TEST(test_notifications),
-        TEST(test_oversize_audit),  TEST(test_oversize_others), TEST(test_counts),
+        TEST(test_audit),         TEST(test_long_keys),       TEST(test_delivery),
+        TEST(test_message_ids),   TEST(test_message_id_fits), TEST(test_rules),
+        TEST(test_notifications), TEST(test_oversize_audit),  TEST(test_oversize_others),
+        TEST(test_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
