@@ -48,6 +48,11 @@
     X(broadcasts_total, counter, "Messages broadcast to a topic that somebody had joined")         \
     X(broadcasts_refused_total, counter, "Broadcasts of clients refused (right, size, form)")      \
     X(broadcasts_unfit_total, counter, "Binary broadcasts not sent to clients of protocol 1.0.0")  \
+    X(presences, gauge, "Presences tracked")                                                       \
+    X(presence_bytes, gauge, "Bytes that they take")                                               \
+    X(presence_diffs_total, counter, "Changes of presence told to a topic")                        \
+    X(presence_refused_total, counter, "Presences refused (right, size, form, too many)")          \
+    X(presence_limited_total, counter, "Presence beyond realtime_max_presence_per_second")         \
     X(clients_refused_total, counter, "Connections refused (token, limit)")                        \
     X(clients_foreign_total, counter, "Connections refused since their origin is not allowed")     \
     X(certificate_expires, gauge, "End of the TLS certificate, seconds since 1970; 0 without TLS") \

@@ -53,8 +53,11 @@ struct config {
     size_t realtime_queue_bytes;
     unsigned realtime_max_clients;
     unsigned realtime_max_channels;         /* a connection */
-    unsigned realtime_max_joins_per_second; /* these two of a connection, too */
+    unsigned realtime_max_joins_per_second; /* these three of a connection, too */
     unsigned realtime_max_messages_per_second;
+    unsigned realtime_max_presence_per_second;
+    unsigned realtime_max_presences; /* in a topic */
+    size_t realtime_presence_memory_bytes;
     size_t realtime_max_payload_bytes; /* of a broadcast, of a presence */
     bool realtime_private_only;
     size_t realtime_client_buffer_bytes;

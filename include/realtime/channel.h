@@ -9,6 +9,7 @@
 #include "realtime/join.h"
 
 struct joining;
+struct presence;
 struct room;
 
 /* What a channel may do in its topic. In a public one: everything. */
@@ -32,9 +33,11 @@ struct channel {
     uint64_t token_hash; /* to see that a token was sent again unchanged */
     struct channel_rights rights;
     bool is_private;
-    bool self_broadcast; /* its own broadcasts come back to it */
-    bool ack_broadcast;  /* and are answered */
-    bool wants_presence;
+    bool self_broadcast;       /* its own broadcasts come back to it */
+    bool ack_broadcast;        /* and are answered */
+    bool wants_presence;       /* is told who is there */
+    char *presence_key;        /* NULL: it gets one when it first tracks */
+    struct presence *presence; /* NULL: it does not track; the roster's */
     bool legacy; /* joined without config: changes come to it under their bare names */
     struct binding **bindings;
     size_t binding_count;

@@ -32,7 +32,7 @@ struct client {
     struct outbox outbox;
     struct channel *channels;
     size_t channel_count;
-    struct rate joins, messages;
+    struct rate joins, messages, presence;
     uint64_t heard_ms; /* when it last sent anything */
     uint64_t alone_ms; /* since when it has no channel */
     bool closing;      /* nothing more is read from it or sent to it */

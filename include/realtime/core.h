@@ -14,6 +14,13 @@ struct client;
 struct channel;
 struct frame;
 
+/* What presence.c keeps of all rooms. */
+struct presences {
+    size_t count, bytes;
+    uint64_t last_ref;    /* begins where chance has it: none comes again after a restart */
+    struct room *changed; /* rooms with something to tell, linked */
+};
+
 struct core {
     const struct config *config;
     struct stats *stats;
@@ -24,6 +31,10 @@ struct core {
     size_t client_count;
     struct rooms rooms;
     struct frame *page; /* the live page, shared by all who fetch it; the server's */
+    struct presences presences;
+    /* Somebody's presence has changed: presence_flush() has to be called soon. May be NULL. */
+    void (*presence_due)(void *arg);
+    void *presence_due_arg;
     /* Whether a client may have this role: asks rls, or whatever a test puts here. */
     enum rls_role (*check_role)(void *arg, const char *role);
     void *check_role_arg;

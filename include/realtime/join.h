@@ -8,6 +8,7 @@ struct json_t;
 
 #define JOIN_MAX_BINDINGS 100
 #define JOIN_MAX_ECHO (1 << 20)
+#define JOIN_MAX_KEY 1024
 
 /* Stored messages of a private channel that are wanted before the new ones. */
 struct replay {
@@ -23,8 +24,9 @@ struct join {
     bool is_private;
     bool self_broadcast, ack_broadcast;
     struct replay replay;
-    bool presence; /* wants presence_state */
-    bool legacy;   /* there is no config: the topic says what is bound */
+    bool presence;      /* wants to know who is there */
+    char *presence_key; /* NULL: none was sent */
+    bool legacy;        /* there is no config: the topic says what is bound */
     struct binding **bindings;
     size_t binding_count;
     struct buf echo;  /* JSON array: the bindings, for the reply */

@@ -8,6 +8,15 @@
 
 struct channel;
 struct core;
+struct frame;
+struct roster;
+
+/* What presence.c keeps of a room. */
+struct room_presence {
+    struct roster *roster;             /* NULL: nobody has been present yet */
+    struct frame *state[PHOENIX_VSNS]; /* as the room has been told; made when somebody joins */
+    struct room *next, **link;         /* of the rooms with a change; link NULL: it has none */
+};
 
 struct room {
     struct map_node node;
@@ -17,6 +26,7 @@ struct room {
     size_t count, cap;
     size_t of_vsn[PHOENIX_VSNS]; /* how many of them speak a version */
     unsigned walks;              /* that are under way: it is not freed within one */
+    struct room_presence presence;
 };
 
 struct rooms {

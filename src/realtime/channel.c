@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "realtime/joining.h"
-#include "realtime/room.h"
+#include "realtime/presence.h"
 
 #define MAX_SYSTEM_MESSAGE 65536
 
@@ -26,6 +26,7 @@ void channel_unref(struct channel *channel)
     free(channel->bindings);
     joining_free(channel->joining);
     session_unref(channel->session);
+    free(channel->presence_key);
     free(channel->topic);
     free(channel);
 }
@@ -86,6 +87,7 @@ static void exit_room(struct channel *channel)
 
     if (!channel->room)
         return;
+    presence_leave(channel);
     room_leave(core, channel);
     for (size_t i = 0; i < channel->binding_count; i++)
         hub_remove(core->hub, channel->bindings[i]);

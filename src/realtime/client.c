@@ -8,6 +8,7 @@
 #include "realtime/broadcast.h"
 #include "realtime/joining.h"
 #include "realtime/phoenix_binary.h"
+#include "realtime/presence.h"
 
 #define ALONE_MS (10 * 60 * 1000) /* a socket without a channel is closed then */
 #define MAX_CONTROL_FRAME ((size_t)4 << 20)
@@ -152,7 +153,7 @@ static void receive_in_channel(struct channel *channel, struct phoenix_frame *fr
     if (is(frame, STR("access_token")))
         joining_refresh_token(channel, frame);
     else if (is(frame, STR("presence")))
-        client_accept(channel->client, frame->join_ref, frame->ref, frame->topic);
+        presence_receive(channel, frame);
     else if (is(frame, STR("broadcast")))
         receive_broadcast(channel, frame);
     else

@@ -83,7 +83,19 @@ static void read_replay(const json_t *replay, struct replay *out)
     out->limit = json_is_integer(limit) ? json_integer_value(limit) : REPLAY_LIMIT;
 }
 
-static void read_config(const json_t *config, struct join *out)
+/* A key is a string; one that is a number or a word becomes its text. */
+static enum result read_key(const json_t *key, struct join *out, struct err *err)
+{
+    if (json_is_string(key) && json_string_length(key) > 0)
+        out->presence_key = mem_strdup(json_string_value(key));
+    else if (json_is_number(key) || json_is_boolean(key))
+        out->presence_key = json_dumps(key, JSON_ENCODE_ANY);
+    if (out->presence_key && strlen(out->presence_key) > JOIN_MAX_KEY)
+        return err_set(err, "presence.key is longer than %d bytes", JOIN_MAX_KEY);
+    return OK;
+}
+
+static enum result read_config(const json_t *config, struct join *out, struct err *err)
 {
     const json_t *broadcast = json_object_get(config, "broadcast");
     const json_t *presence = json_object_get(config, "presence");
@@ -93,6 +105,7 @@ static void read_config(const json_t *config, struct join *out)
     out->ack_broadcast = is_true(json_object_get(broadcast, "ack"));
     read_replay(json_object_get(broadcast, "replay"), &out->replay);
     out->presence = !is_false(json_object_get(presence, "enabled"));
+    return read_key(json_object_get(presence, "key"), out, err);
 }
 
 /* `schema[:table[:filter]]` as an entry of postgres_changes; NULL if the name of the topic is none.
@@ -139,10 +152,10 @@ enum result join_read(const struct json_t *payload, struct str topic, struct joi
     if (!json_is_object(payload))
         return err_set(err, "the payload of a join is an object");
     out->access_token = join_token(payload);
-    read_config(config, out);
-    if (config)
+    result = read_config(config, out, err);
+    if (result == OK && config)
         result = read_bindings(json_object_get(config, "postgres_changes"), out, err);
-    else
+    else if (result == OK)
         result = read_legacy(topic, out, err);
     if (result == FAILED)
         join_fini(out);
@@ -154,6 +167,7 @@ void join_fini(struct join *join)
     for (size_t i = 0; i < join->binding_count; i++)
         binding_free(join->bindings[i]);
     free(join->bindings);
+    free(join->presence_key);
     buf_fini(&join->echo);
     memset(join, 0, sizeof(*join));
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "realtime/presence.h"
 
 void joining_free(struct joining *joining)
 {
@@ -144,7 +145,7 @@ static void authorize(struct channel *channel)
     }
 }
 
-/* The bindings are the channel's from here on; the rest of the join waits for the answer. */
+/* The bindings and the key are the channel's from here on; the rest waits for the answer. */
 static void await(struct channel *channel, const struct phoenix_frame *frame, struct join *join)
 {
     struct joining *joining = mem_alloc(sizeof(*joining));
@@ -157,9 +158,11 @@ static void await(struct channel *channel, const struct phoenix_frame *frame, st
     channel->self_broadcast = join->self_broadcast;
     channel->ack_broadcast = join->ack_broadcast;
     channel->wants_presence = join->presence;
+    channel->presence_key = join->presence_key;
     channel->legacy = join->legacy;
     channel->bindings = join->bindings;
     channel->binding_count = join->binding_count;
+    joining->join.presence_key = NULL;
     joining->join.bindings = NULL;
     joining->join.binding_count = 0;
 }
@@ -229,8 +232,8 @@ static void welcome(struct channel *channel, const struct joining *joining)
         channel_system(channel, false, STR("postgres_changes"), str_c(join->problem.message));
     else if (channel->client && channel->binding_count > 0)
         channel_system(channel, true, STR("postgres_changes"), STR("Subscribed to PostgreSQL"));
-    if (channel->client && channel->wants_presence && channel->rights.may_read_presence)
-        channel_tell(channel, PHOENIX_NULL, STR("presence_state"), STR("{}"));
+    if (channel->client)
+        presence_welcome(channel);
     channel_unref(channel);
 }
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "realtime/client.h"
 #include "realtime/fanout.h"
+#include "realtime/presence.h"
 #include "realtime/server.h"
 
 #define TICK_MS 1000
@@ -24,6 +25,8 @@ struct realtime {
     uv_async_t wake; /* the inbox has something */
     uv_async_t stop;
     uv_timer_t tick;
+    uv_timer_t presence; /* runs while a presence is still to be told */
+    uint64_t presence_told_ms;
     bool stopping;
     uint64_t stopping_since_ms;
     pthread_t thread;
@@ -87,6 +90,26 @@ static void on_lost(void *arg)
     fanout_lost(realtime->fanout);
 }
 
+static void on_presence(uv_timer_t *timer)
+{
+    struct realtime *realtime = timer->data;
+
+    realtime->presence_told_ms = uv_now(&realtime->loop);
+    presence_flush(&realtime->core);
+}
+
+/* The first change after a quiet while is told at once, those that follow it together. */
+static void on_presence_due(void *arg)
+{
+    struct realtime *realtime = arg;
+    uint64_t since_ms = uv_now(&realtime->loop) - realtime->presence_told_ms;
+
+    if (realtime->stopping || uv_is_active((const uv_handle_t *)&realtime->presence))
+        return;
+    uv_timer_start(&realtime->presence, on_presence,
+                   since_ms < PRESENCE_BATCH_MS ? PRESENCE_BATCH_MS - since_ms : 0, 0);
+}
+
 static enum rls_role check_role(void *arg, const char *role)
 {
     struct realtime *realtime = arg;
@@ -100,6 +123,7 @@ static void finish_stopping(struct realtime *realtime)
     realtime->rls = NULL;
     fanout_set_rls(realtime->fanout, NULL);
     uv_close((uv_handle_t *)&realtime->tick, NULL);
+    uv_close((uv_handle_t *)&realtime->presence, NULL);
     uv_close((uv_handle_t *)&realtime->wake, NULL);
     uv_close((uv_handle_t *)&realtime->stop, NULL);
     server_close(realtime->server);
@@ -151,7 +175,9 @@ static void init_loop(struct realtime *realtime)
     uv_async_init(&realtime->loop, &realtime->wake, on_wake);
     uv_async_init(&realtime->loop, &realtime->stop, on_stop);
     uv_timer_init(&realtime->loop, &realtime->tick);
-    realtime->wake.data = realtime->stop.data = realtime->tick.data = realtime;
+    uv_timer_init(&realtime->loop, &realtime->presence);
+    realtime->wake.data = realtime->stop.data = realtime;
+    realtime->tick.data = realtime->presence.data = realtime;
 }
 
 static void free_all(struct realtime *realtime)
@@ -176,6 +202,8 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
     core_init(&realtime->core, config, stats);
     realtime->core.check_role = check_role;
     realtime->core.check_role_arg = realtime;
+    realtime->core.presence_due = on_presence_due;
+    realtime->core.presence_due_arg = realtime;
     realtime->inbox = inbox;
     realtime->fanout = fanout_new(&realtime->core);
     init_loop(realtime);

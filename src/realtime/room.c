@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "realtime/channel.h"
+#include "realtime/presence.h"
 
 void rooms_fini(struct rooms *rooms)
 {
@@ -46,6 +46,7 @@ static void free_if_unused(struct core *core, struct room *room)
 {
     if (room->count > 0 || room->walks > 0)
         return;
+    presence_forget(core, room);
     map_remove(&core->rooms.map, &room->node);
     stat_set(&core->stats->rooms, core->rooms.map.count);
     free(room->channels);

@@ -91,6 +91,9 @@ static inline int set_up(void **state)
     w->config.realtime_max_joins_per_second = 100;
     w->config.realtime_max_messages_per_second = 1000;
     w->config.realtime_max_payload_bytes = 1000;
+    w->config.realtime_max_presence_per_second = 1000;
+    w->config.realtime_max_presences = 100;
+    w->config.realtime_presence_memory_bytes = 1 << 20;
     core_init(&w->core, &w->config, &w->stats);
     w->core.check_role = any_known_role;
     w->client = new_client(w, PHOENIX_V2, "anon");
@@ -108,6 +111,8 @@ static inline int tear_down(void **state)
     assert_int_equal(w->core.sessions.map.count, 0);
     assert_int_equal(stat_get(&w->stats.channels), 0);
     assert_int_equal(w->core.rooms.map.count, 0);
+    assert_int_equal(w->core.presences.bytes, 0);
+    assert_null(w->core.presences.changed);
     core_fini(&w->core);
     free(w);
     return 0;
