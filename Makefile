@@ -37,6 +37,7 @@ LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 SRC := $(wildcard src/*/*.c)
 OBJ := $(SRC:src/%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/gen/embedded.o
 LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
+LIB := $(BUILD)/libpgherald.a
 EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
 
 .PHONY: all run check bench clean format install help bootstrap unit
@@ -63,9 +64,14 @@ $(BUILD)/obj/gen/embedded.o: $(BUILD)/gen/embedded.c
 UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 
-$(BUILD)/tests/%: tests/unit/%.c $(LIB_OBJ)
+# An archive, so that a test links what it needs and no more.
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/tests/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB_OBJ) $(LDLIBS) -lcmocka
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
 
 unit: $(UNIT_BIN)
 	@failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
