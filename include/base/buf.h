@@ -19,6 +19,8 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_fini(struct buf *b);
+/* Overwrites what it holds and frees it. Growing leaves copies behind, so reserve first. */
+void buf_wipe(struct buf *b);
 void buf_clear(struct buf *b);               /* empties, keeps the memory, forgets a failure */
 void buf_shrink(struct buf *b, size_t keep); /* as buf_clear, and gives back memory above `keep` */
 void buf_truncate(struct buf *b, size_t len);

@@ -9,5 +9,7 @@ void base64_encode(struct buf *out, const uint8_t *data, size_t len); /* padded 
 bool base64_decode(struct buf *out, struct str text);
 
 void hex_encode(struct buf *out, const uint8_t *data, size_t len); /* lower case */
+/* Accepts both cases; false on any other byte or an odd length, with out as it was. */
+bool hex_decode(struct buf *out, struct str text);
 
 #endif

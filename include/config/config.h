@@ -69,6 +69,8 @@ struct config {
     unsigned webhook_endpoint_concurrency;
     size_t webhook_response_bytes; /* of a response body that are kept */
     char *webhook_ca_file;         /* empty: the system's */
+
+    char *encryption_keys; /* for vault_keys_parse(); empty: none */
 };
 
 /* Reads `path` (NULL: the built-in defaults only), then the environment, then checks. On FAILED

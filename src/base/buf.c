@@ -17,6 +17,13 @@ void buf_fini(struct buf *b)
     *b = (struct buf){.max = b->max};
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    buf_fini(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;

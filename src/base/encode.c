@@ -69,3 +69,32 @@ void hex_encode(struct buf *out, const uint8_t *data, size_t len)
         buf_add_char(out, hex_digits[data[i] & 15]);
     }
 }
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool hex_decode(struct buf *out, struct str text)
+{
+    size_t start = out->len;
+
+    if (text.len % 2 != 0)
+        return false;
+    for (size_t i = 0; i < text.len; i += 2) {
+        int high = hex_digit(text.data[i]), low = hex_digit(text.data[i + 1]);
+
+        if (high < 0 || low < 0) {
+            buf_truncate(out, start);
+            return false;
+        }
+        buf_add_char(out, (char)(high << 4 | low));
+    }
+    return true;
+}

@@ -15,6 +15,7 @@
 #define SECRET_MAX_BYTES (64 * 1024)
 #define NAME_MAX_BYTES 63 /* NAMEDATALEN - 1 of PostgreSQL */
 #define JWT_SECRET_MIN_BYTES 32
+#define KEY_SHOWN_BYTES 40 /* shorter than 32 bytes in base64 or hexadecimal */
 
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "OPTION_WORD writes an unsigned");
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned), "OPTION_WORD writes an unsigned");
@@ -33,6 +34,7 @@ static enum result read_file(const char *path, size_t max, struct buf *out, stru
 
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open %s", path);
+    (void)buf_reserve(out, max); /* at once: growing would leave copies of secrets behind */
     while (buf_reserve(out, 4096) && (got = read(fd, out->data + out->len, 4096)) > 0) {
         out->len += (size_t)got;
         out->data[out->len] = '\0';
@@ -59,7 +61,7 @@ static enum result set_from_file(const struct option *option, struct config *con
         result = err_set(err, "%s holds a NUL byte", name);
     if (result == OK)
         result = option_set(option, config, str_trim(buf_str(&content)), err);
-    buf_fini(&content);
+    buf_wipe(&content);
     free(name);
     return result;
 }
@@ -77,6 +79,16 @@ static const struct option *find_key(struct str key, bool *from_file)
     return option && option->kind == OPTION_SECRET ? option : NULL;
 }
 
+/* Only what may be the name of a setting: a line of a secret that was spread over several is read
+ * as a key too, and must not be shown. */
+static bool may_be_shown(struct str key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if (!isalnum((unsigned char)key.data[i]) && !strchr("_-. ", key.data[i]))
+            return false;
+    return key.len <= KEY_SHOWN_BYTES;
+}
+
 static enum result unknown_key(struct str key, struct err *err)
 {
     struct buf names;
@@ -84,8 +96,10 @@ static enum result unknown_key(struct str key, struct err *err)
     buf_init(&names, ERR_MAX);
     for (size_t i = 0; i < option_count; i++)
         buf_addf(&names, " %s", options[i].name);
-    err_set(err, "unknown key \"%.*s\"; allowed:%s", key.len > 60 ? 60 : (int)key.len, key.data,
-            buf_str(&names).data);
+    if (may_be_shown(key))
+        err_set(err, "unknown key \"%.*s\"; allowed:%s", STR_ARG(key), buf_str(&names).data);
+    else
+        err_set(err, "what stands before = is no key; allowed:%s", buf_str(&names).data);
     buf_fini(&names);
     return FAILED;
 }
@@ -153,7 +167,7 @@ static enum result apply_file(struct loading *loading, struct err *err)
     result = read_file(loading->path, FILE_MAX_BYTES, &content, err);
     if (result == OK)
         result = read_lines(loading, buf_str(&content), err);
-    buf_fini(&content);
+    buf_wipe(&content);
     return result;
 }
 

@@ -153,6 +153,20 @@ static void set_text(char **place, struct str text)
     *place = str_dup(text);
 }
 
+/* What the next owner of the memory must not find there. */
+static void free_secret(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+static void set_secret(char **place, struct str text)
+{
+    free_secret(*place);
+    *place = str_dup(text);
+}
+
 enum result option_set(const struct option *option, struct config *config, struct str text,
                        struct err *err)
 {
@@ -164,8 +178,10 @@ enum result option_set(const struct option *option, struct config *config, struc
 
     switch (option->kind) {
     case OPTION_TEXT:
-    case OPTION_SECRET:
         set_text(place, text);
+        return OK;
+    case OPTION_SECRET:
+        set_secret(place, text);
         return OK;
     case OPTION_WORD:
         return parse_word(option, text, place) ? OK : refuse(option, text, err);
@@ -344,8 +360,10 @@ void option_free(const struct option *option, struct config *config)
 
     switch (option->kind) {
     case OPTION_TEXT:
-    case OPTION_SECRET:
         free(*(char **)place);
+        break;
+    case OPTION_SECRET:
+        free_secret(*(char **)place);
         break;
     case OPTION_LIST:
         list_free(place);

@@ -308,6 +308,17 @@ const struct option options[] = {
      TARGET(webhook_ca_file),
      .standard = "",
      .help = "A PEM file of certificate authorities to trust; empty: the system's."},
+
+    {.group = "OAuth tokens",
+     .name = "encryption_keys",
+     .kind = OPTION_SECRET,
+     TARGET(encryption_keys),
+     .standard = "",
+     .help = "The keys of `pgherald oauth`: id:base64 of 32 bytes, with commas or, in a file of "
+             "their\n"
+             "own, lines between. The first one seals, all open. `pgherald oauth keygen` makes "
+             "one.\n"
+             "The daemon does not need them."},
 };
 
 const size_t option_count = sizeof(options) / sizeof(*options);

@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     for (size_t i = 0; i + 5 < size;
          i++) /* which other file is read is not the fuzzer's to choose */
-        if (memcmp(data + i, "t_file", 6) == 0 || memcmp(data + i, "l_file", 6) == 0)
+        if (memcmp(data + i, "t_file", 6) == 0 || memcmp(data + i, "l_file", 6) == 0 ||
+            memcmp(data + i, "s_file", 6) == 0)
             return 0;
     if (load(text, &config, &err) != OK) {
         REQUIRE(config == NULL && err.message[0], text);

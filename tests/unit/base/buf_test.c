@@ -130,6 +130,12 @@ static void gives_memory_back(void **state)
     taken = buf_take(&b, NULL);
     assert_string_equal(taken, "");
     free(taken);
+    buf_add_c(&b, "abc");
+    buf_wipe(&b);
+    CHECK(b.cap == 0 && b.len == 0, "a wiped buffer holds nothing");
+    buf_wipe(&b);
+    buf_add_c(&b, "again");
+    CHECK_STR(buf_str(&b), STR("again"), "and can be used again");
     buf_fini(&b);
 }
 

@@ -74,12 +74,45 @@ static void encodes_hex(void **state)
     buf_fini(&out);
 }
 
+static void decodes_hex(void **state)
+{
+    static const struct row {
+        const char *says, *text;
+        const char *plain; /* NULL: refused */
+    } rows[] = {
+        {"nothing", "", ""},
+        {"lower case", "6a6f7a", "joz"},
+        {"upper case", "6A6F7A", "joz"},
+        {"half a byte", "6a6", NULL},
+        {"another letter", "6g", NULL},
+        {"another letter in front", "g6", NULL},
+        {"a sign", "-1", NULL},
+        {"white space", "6a 6f", NULL},
+    };
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 100);
+    for
+        EACH(struct row, r, rows)
+        {
+            buf_clear(&out);
+            buf_add_c(&out, "kept:");
+            CHECK(hex_decode(&out, str_c(r->text)) == (r->plain != NULL), r->says);
+            CHECK(str_starts(buf_str(&out), STR("kept:")), r->says);
+            CHECK_STR(str_from(out.data + 5, out.len - 5), str_c(r->plain), r->says);
+        }
+    CHECK(!hex_decode(&out, str_from("6a6f", 3)), "a digit behind the end is not read");
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodes_base64),
         cmocka_unit_test(decodes_base64),
         cmocka_unit_test(encodes_hex),
+        cmocka_unit_test(decodes_hex),
     };
 
     return cmocka_run_group_tests_name("base/encode", tests, NULL, NULL);
