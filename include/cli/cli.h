@@ -20,7 +20,9 @@ enum cli_flag {
     CLI_HELP = 1 << 4,
     CLI_VERSION = 1 << 5,
     CLI_ENDPOS = 1 << 6, /* takes a value, as those below */
-    CLI_CONFIG = 1 << 7
+    CLI_CONFIG = 1 << 7,
+    CLI_USER = 1 << 8,
+    CLI_ACCOUNT = 1 << 9
 };
 #define CLI_FLAG_BITS 32
 
@@ -37,12 +39,14 @@ struct cli_args {
 struct cli_command {
     const char *name; /* of an action: "jobs run" */
     unsigned flags;   /* which are allowed, besides CLI_HELP and CLI_CONFIG */
+    unsigned needs;   /* which of them have to be given */
     /* How many words have to stand behind it, and how many may: at most CLI_MAX_WORDS. */
     size_t min_words, max_words;
     const char *usage;
-    const char *summary; /* a line of `pgherald --help` */
-    const char *help;    /* what `pgherald NAME --help` says */
-    bool lists_settings; /* its help ends in the list of settings */
+    const char *summary;    /* a line of `pgherald --help` */
+    const char *help;       /* what `pgherald NAME --help` says */
+    bool lists_settings;    /* its help ends in the list of settings */
+    bool needs_no_settings; /* it must work with a broken file; `run` gets NULL for the settings */
     /* A command of several actions; the first is meant when none is named. Then `run` is NULL. */
     const struct cli_command *actions;
     size_t action_count;
@@ -71,5 +75,9 @@ int cli_init(const struct config *config, const struct cli_args *args);
 int cli_status(const struct config *config, const struct cli_args *args);
 int cli_doctor(const struct config *config, const struct cli_args *args);
 int cli_settings(const struct config *config, const struct cli_args *args);
+
+/* Commands of several actions. */
+#define CLI_OAUTH_ACTION_COUNT 6
+extern const struct cli_command cli_oauth_actions[CLI_OAUTH_ACTION_COUNT];
 
 #endif

@@ -14,6 +14,20 @@ static enum result check_lsn(const char *value, struct err *err)
     return OK;
 }
 
+static enum result check_uuid(const char *value, struct err *err)
+{
+    uint8_t uuid[16];
+
+    if (!str_to_uuid(str_c(value), uuid))
+        return err_set(err, "\"%.40s\" is no uuid", value);
+    return OK;
+}
+
+static enum result check_some(const char *value, struct err *err)
+{
+    return value[0] ? OK : err_set(err, "it is empty");
+}
+
 static const struct flag {
     const char *name, *alias;
     enum cli_flag flag;
@@ -27,6 +41,8 @@ static const struct flag {
     {"--with-seed-app", NULL, CLI_WITH_SEED_APP, NULL, NULL,
      "install the application's own tables too"},
     {"--endpos", NULL, CLI_ENDPOS, "LSN", check_lsn, "exit 0 once everything up to LSN is durable"},
+    {"--user", NULL, CLI_USER, "UUID", check_uuid, "whose accounts"},
+    {"--account", NULL, CLI_ACCOUNT, "ID", check_some, "which of them: a google_account_id"},
     {"--sample", NULL, CLI_SAMPLE, NULL, NULL, "print a file with every key explained"},
     {"--help", "-h", CLI_HELP, NULL, NULL, "say this"},
     {"--version", "-V", CLI_VERSION, NULL, NULL, "say which version this is"},
@@ -143,6 +159,10 @@ static enum result check_whole(struct cli_args *args, struct err *err)
         if (args->flags & flags[i].flag & ~allowed)
             return err_set(err, "%s is not for %s; usage: pgherald %s", flags[i].name,
                            args->command->name, args->command->usage);
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (args->command->needs & flags[i].flag & ~args->flags && !(args->flags & CLI_HELP))
+            return err_set(err, "%s needs %s; usage: pgherald %s", args->command->name,
+                           flags[i].name, args->command->usage);
     if (args->word_count < args->command->min_words && !(args->flags & CLI_HELP))
         return err_set(err, "%s needs more words; usage: pgherald %s", args->command->name,
                        args->command->usage);

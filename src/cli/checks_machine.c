@@ -10,6 +10,7 @@
 #include "cli/checks.h"
 #include "cli/fetch.h"
 #include "realtime/certificate.h"
+#include "vault/keys.h"
 
 #define CERTIFICATE_WARN_DAYS 14
 
@@ -83,6 +84,23 @@ static void check_secret(struct checks *checks, const struct config *config)
                    "not set: no WebSocket client is let in");
 }
 
+static void check_keys(struct checks *checks, const struct config *config)
+{
+    struct vault_keys *keys;
+    struct err err;
+
+    if (!config->encryption_keys[0])
+        return;
+    if (vault_keys_parse(str_c(config->encryption_keys), &keys, &err) != OK) {
+        checks_add(checks, "encryption_keys", CHECK_FAIL, "docs/oauth-tokens.md shows the form",
+                   "%s", err.message);
+        return;
+    }
+    checks_add(checks, "encryption_keys", CHECK_OK, NULL, "%zu set, %s seals",
+               vault_keys_count(keys), vault_keys_at(keys, 0)->id);
+    vault_keys_free(keys);
+}
+
 static void check_ca_file(struct checks *checks, const struct config *config)
 {
     if (config->webhook_ca_file[0] && access(config->webhook_ca_file, R_OK) != 0)
@@ -121,4 +139,5 @@ void checks_run_machine(struct checks *checks, const struct config *config)
     check_secret(checks, config);
     check_certificate(checks, config);
     check_ca_file(checks, config);
+    check_keys(checks, config);
 }

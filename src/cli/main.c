@@ -58,6 +58,16 @@ static const struct cli_command commands[] = {
      .help = "Prints what the file and the environment come to.",
      .lists_settings = true,
      .run = cli_settings},
+    {.name = "oauth",
+     .usage = "oauth [list|put|get|rotate|check|keygen]",
+     .summary = "OAuth tokens, sealed in google_oauth_tokens",
+     .help = "Seals tokens into the table, opens them, and moves them from one key to another. The "
+             "keys\n"
+             "are the setting encryption_keys and never in the database. No token and no key "
+             "stands on\n"
+             "a command line, in a log or in an error. docs/oauth-tokens.md tells more.",
+     .actions = cli_oauth_actions,
+     .action_count = CLI_OAUTH_ACTION_COUNT},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 
@@ -72,10 +82,11 @@ static int print_help(const struct cli_command *command)
     return EXIT_SUCCESS;
 }
 
-/* `config --sample` must work with a broken file: it is what one mends it with. */
+/* `config --sample` must work with a broken file: it is what one mends it with. So must what makes
+ * the key that a file lacks. */
 static bool needs_settings(const struct cli_args *args)
 {
-    return !(args->flags & CLI_SAMPLE);
+    return !(args->flags & CLI_SAMPLE) && !args->command->needs_no_settings;
 }
 
 static int run_command(const struct cli_args *args)
