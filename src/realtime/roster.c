@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/mem.h"
 #include "base/map.h"
+#include "base/mem.h"
 
 #define REF_MEMBERS 80 /* room for phx_ref and phx_ref_prev with their values */
 
@@ -273,11 +273,9 @@ void roster_write_state(const struct roster *roster, struct buf *out)
     buf_add_char(out, '}');
 }
 
-/* What the room is to be told of a presence: the version that leaves, or the one that joins. */
+/* Of a presence that has changed, the version that joins or the one that leaves: never the same. */
 static const struct meta *side(const struct presence *presence, bool joins)
 {
-    if (presence->told == presence->now)
-        return NULL;
     return joins ? presence->now : presence->told;
 }
 
