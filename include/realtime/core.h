@@ -5,6 +5,7 @@
 #include "base/stats.h"
 #include "config/config.h"
 #include "realtime/hub.h"
+#include "realtime/rate.h"
 #include "realtime/rls.h"
 #include "realtime/room.h"
 #include "realtime/session.h"
@@ -21,6 +22,10 @@ struct presences {
     struct room *changed; /* rooms with something to tell, linked */
 };
 
+/* The messages of those who send by REST, by a hash of who they are: whoever shares a place shares
+ * its rate. */
+#define CORE_REST_RATES 1024
+
 struct core {
     const struct config *config;
     struct stats *stats;
@@ -30,6 +35,7 @@ struct core {
     struct client *clients; /* all of them, linked */
     size_t client_count;
     struct rooms rooms;
+    struct rate rest[CORE_REST_RATES];
     struct frame *page; /* the live page, shared by all who fetch it; the server's */
     struct presences presences;
     /* Somebody's presence has changed: presence_flush() has to be called soon. May be NULL. */

@@ -11,16 +11,21 @@ struct rate {
     uint64_t due_us;
 };
 
-/* false: one too many, which does not count. `now_ms` never steps back. */
+/* Takes so many at once, or none of them: false, they are too many. `now_ms` never steps back. */
+static inline bool rate_take_all(struct rate *rate, uint64_t count, unsigned per_second,
+                                 uint64_t now_ms)
+{
+    uint64_t now_us = now_ms * 1000, due_us = rate->due_us > now_us ? rate->due_us : now_us;
+
+    if (count > per_second || due_us + count * (1000000 / per_second) > now_us + 1000000)
+        return false;
+    rate->due_us = due_us + count * (1000000 / per_second);
+    return true;
+}
+
 static inline bool rate_take(struct rate *rate, unsigned per_second, uint64_t now_ms)
 {
-    uint64_t now_us = now_ms * 1000, gap_us = 1000000 / per_second;
-    uint64_t due_us = rate->due_us > now_us ? rate->due_us : now_us;
-
-    if (due_us + gap_us > now_us + 1000000)
-        return false;
-    rate->due_us = due_us + gap_us;
-    return true;
+    return rate_take_all(rate, 1, per_second, now_ms);
 }
 
 #endif

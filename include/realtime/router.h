@@ -27,13 +27,14 @@ struct request {
     struct str parts[ROUTE_PARTS]; /* what stood for each `*` of the path, decoded */
     struct str query;              /* behind the `?`, `&` between the pairs, decoded */
     struct str body;
+    struct str content_type;  /* empty: none was named */
     struct admission *caller; /* who asks; caller->token is NULL if the route asks nobody */
     struct moment now;
 };
 
-#define TYPE_TEXT "text/plain; charset=utf-8"
-#define TYPE_HTML "text/html; charset=utf-8"
-#define TYPE_JSON "application/json"
+#define MEDIA_TEXT "text/plain; charset=utf-8"
+#define MEDIA_HTML "text/html; charset=utf-8"
+#define MEDIA_JSON "application/json"
 
 struct answer {
     unsigned status;
@@ -43,7 +44,7 @@ struct answer {
 };
 
 struct route {
-    const char *path; /* a segment `*` is any one segment */
+    const char *path; /* a segment `*` is any one segment, `**` at the end all that are left */
     unsigned methods;
     enum scope needs;
     bool cors; /* pages of other origins may ask */

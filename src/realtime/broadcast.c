@@ -109,7 +109,7 @@ static void deliver(struct channel *channel, void *arg)
         return;
     if (frame)
         client_send(channel->client, frame);
-    else
+    else if (channel->client->vsn == PHOENIX_V1)
         tell_unfit(channel, delivery->now_ms);
 }
 

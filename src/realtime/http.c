@@ -77,14 +77,6 @@ static bool is_announced(struct lws *wsi, struct exchange *exchange)
     return len > 0 && str_to_u64(str_trim(str_from(text, (size_t)len)), &exchange->expected);
 }
 
-static bool has_type(struct lws *wsi, const struct route *route)
-{
-    char type[256];
-    int len = lws_hdr_copy(wsi, type, sizeof(type), WSI_TOKEN_HTTP_CONTENT_TYPE);
-
-    return route_accepts(route, str_from(type, len > 0 ? (size_t)len : 0));
-}
-
 /* Refuses a body that cannot be taken. */
 static void check_body(struct lws *wsi, struct exchange *exchange)
 {
@@ -102,7 +94,8 @@ static void check_body(struct lws *wsi, struct exchange *exchange)
     exchange->last =
         answer->status != 0 || (exchange->method == METHOD_POST &&
                                 lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) == 0);
-    if (answer->status == 0 && exchange->expected > 0 && !has_type(wsi, route))
+    if (answer->status == 0 && exchange->expected > 0 &&
+        !route_accepts(route, str_c(exchange->content_type)))
         answer_error(answer, 415, "UnsupportedMediaType: The body has to be application/json");
 }
 
@@ -150,6 +143,8 @@ static struct exchange *exchange_new(struct lws *wsi, struct peer *peer, const c
     exchange->method = read_method(wsi);
     exchange->path = str_dup(str_from(path, len));
     exchange->began_ms = clock_monotonic_ms();
+    lws_hdr_copy(wsi, exchange->content_type, sizeof(exchange->content_type),
+                 WSI_TOKEN_HTTP_CONTENT_TYPE);
     buf_init(&exchange->query, MAX_QUERY);
     read_query(wsi, &exchange->query);
     return exchange;
@@ -177,6 +172,7 @@ static int finish(struct lws *wsi, struct peer *peer)
                                   .method = exchange->method,
                                   .query = buf_str(&exchange->query),
                                   .body = buf_str(&exchange->body),
+                                  .content_type = str_c(exchange->content_type),
                                   .caller = &exchange->caller,
                                   .now = moment_now()};
 
@@ -203,7 +199,7 @@ static int begin(struct lws *wsi, struct peer *peer, const char *path, size_t le
         if (status == 204)
             answer_empty(&exchange->answer, status);
         else
-            answer_with(&exchange->answer, status, TYPE_TEXT,
+            answer_with(&exchange->answer, status, MEDIA_TEXT,
                         status == 404 ? STR("not found\n") : STR("method not allowed\n"));
         return http_send(wsi, peer);
     }

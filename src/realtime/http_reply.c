@@ -188,7 +188,7 @@ int http_refuse(struct lws *wsi, unsigned status, const char *text, unsigned ret
 
     if (!body)
         return -1;
-    open_head(wsi, &head, status, TYPE_TEXT, body);
+    open_head(wsi, &head, status, MEDIA_TEXT, body);
     add_header(wsi, &head, "connection:", "close");
     if (retry_after_s)
         add_number(wsi, &head, "retry-after:", retry_after_s);

@@ -35,6 +35,7 @@ struct exchange {
     enum method method;
     char *path;
     struct str parts[ROUTE_PARTS]; /* of path */
+    char content_type[128];        /* empty: none, or too long to be one of ours */
     struct buf query, body;
     uint64_t expected; /* bytes of body */
     uint64_t began_ms;

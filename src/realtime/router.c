@@ -13,12 +13,16 @@ static bool fits(struct str pattern, struct str path, struct str parts[ROUTE_PAR
     bool more;
 
     do {
-        struct str want, have, rest;
+        struct str want, have, rest, left = path;
         bool more_path = str_split(path, '/', &have, &rest);
 
         path = rest;
         more = str_split(pattern, '/', &want, &rest);
         pattern = rest;
+        if (str_eq(want, STR("**")) && count < ROUTE_PARTS) {
+            parts[count] = left;
+            return left.len > 0;
+        }
         if (more != more_path)
             return false;
         if (!str_eq(want, STR("*"))) {
@@ -137,6 +141,6 @@ void answer_error(struct answer *out, unsigned status, const char *message)
     buf_add_c(&body, ",\"message\":");
     json_add_string(&body, str_trim(text));
     buf_add_char(&body, '}');
-    answer_with(out, status, TYPE_JSON, buf_str(&body));
+    answer_with(out, status, MEDIA_JSON, buf_str(&body));
     buf_fini(&body);
 }

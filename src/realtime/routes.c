@@ -1,5 +1,6 @@
 /* Who answers which path. */
 #include "realtime/metrics.h"
+#include "realtime/rest.h"
 #include "realtime/router.h"
 
 #define MAX_METRICS ((size_t)4 << 20)
@@ -7,14 +8,14 @@
 static void page(const struct request *request, struct answer *out)
 {
     answer_empty(out, 200);
-    out->type = TYPE_HTML;
+    out->type = MEDIA_HTML;
     out->body = frame_ref(request->core->page);
 }
 
 static void health(const struct request *request, struct answer *out)
 {
     (void)request;
-    answer_with(out, 200, TYPE_TEXT, STR("alive\n"));
+    answer_with(out, 200, MEDIA_TEXT, STR("alive\n"));
 }
 
 static void readiness(const struct request *request, struct answer *out)
@@ -24,7 +25,7 @@ static void readiness(const struct request *request, struct answer *out)
 
     buf_init(&text, 1024);
     ready = metrics_write_ready(&text, request->core->stats);
-    answer_with(out, ready ? 200 : 503, TYPE_TEXT, buf_str(&text));
+    answer_with(out, ready ? 200 : 503, MEDIA_TEXT, buf_str(&text));
     buf_fini(&text);
 }
 
@@ -46,11 +47,22 @@ static void metrics(const struct request *request, struct answer *out)
 
 static void status(const struct request *request, struct answer *out)
 {
-    numbers(request, out, TYPE_JSON, metrics_write_json);
+    numbers(request, out, MEDIA_JSON, metrics_write_json);
 }
+
+/* Supabase's REST, as the server has it and as a gateway shows it. */
+#define REST(under, handler)                                                                       \
+    {                                                                                              \
+        .path = under, .methods = METHOD_POST, .needs = SCOPE_BROADCAST, .cors = true,             \
+        .max_body = REST_MAX_BODY, .handle = handler                                               \
+    }
 
 const struct route public_routes[] = {
     {.path = "/", .methods = METHOD_READ, .page = true, .handle = page},
+    REST("/api/broadcast", rest_broadcast),
+    REST("/api/broadcast/**", rest_broadcast_one),
+    REST("/realtime/v1/api/broadcast", rest_broadcast),
+    REST("/realtime/v1/api/broadcast/**", rest_broadcast_one),
 };
 const size_t public_route_count = sizeof(public_routes) / sizeof(*public_routes);
 

@@ -203,3 +203,86 @@ test("a join without a config is one of old: the topic says what it binds, and c
     assert.equal(insert.payload.record.id, vsn === "1.0.0" ? 2 : 1);
   }
 });
+
+// ---- REST ----
+
+const post = (path, body, headers = {}) =>
+  fetch(env.url(path), {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+    body: typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body),
+  });
+
+for (const under of ["/api/broadcast", "/realtime/v1/api/broadcast"]) {
+  test(`POST ${under}: a batch, one message, bytes`, async (t) => {
+    const name = `rest ${under}`;
+    const two = await joined(t, `realtime:${name}`);
+    const one = await joined(t, `realtime:${name}`, v1);
+    const both = async () => [(await two.broadcast()).payload, (await one.broadcast()).payload];
+    const batch = await post(under, { messages: [1, 2].map((n) => ({ topic: name, event: "e", payload: { n } })) });
+    assert.equal(batch.status, 202);
+    assert.equal(await batch.text(), "");
+    assert.equal(batch.headers.get("access-control-allow-origin"), "*");
+    for (const n of [1, 2]) for (const payload of await both()) assert.deepEqual(payload, { type: "broadcast", event: "e", payload: { n } });
+    const path = `${under}/${encodeURIComponent(name)}/events/${encodeURIComponent("a/b é")}`;
+    assert.equal((await post(path, { n: 3 }, { authorization: "", apikey: token })).status, 202);
+    for (const payload of await both()) assert.deepEqual(payload, { type: "broadcast", event: "a/b é", payload: { n: 3 } });
+    assert.equal((await post(`${path}?private=false`, new Uint8Array([255, 0]), { "content-type": "application/octet-stream" })).status, 202);
+    const bytes = await two.broadcast();
+    assert.ok(bytes.binary);
+    assert.deepEqual([...bytes.payload.payload], [255, 0]);
+  });
+}
+
+test("REST says what is wrong, and then sends nothing", async (t) => {
+  const client = await joined(t, "realtime:strict");
+  const good = { topic: "strict", event: "e", payload: {} };
+  const status = async (...args) => (await post(...args)).status;
+  assert.equal(await status("/api/broadcast", { messages: [good] }, { authorization: "" }), 401);
+  assert.equal(await status("/api/broadcast", { messages: [good] }, { authorization: `Bearer ${jwt(env.secret, { role: "anon", exp: 1 })}` }), 401);
+  assert.equal(await status("/api/broadcast", { messages: [good] }, { authorization: `Bearer ${jwt("another secret of more than 32 bytes", { role: "anon" })}` }), 401);
+  const bad = await post("/api/broadcast", { messages: [good, { topic: "strict" }] });
+  assert.equal(bad.status, 422);
+  assert.deepEqual(await bad.json(), { errors: { messages: [{}, { event: ["can't be blank"], payload: ["can't be blank"] }] } });
+  assert.equal(await status("/api/broadcast", { messages: [{ ...good, payload: { x: "x".repeat(3000000) } }] }), 422);
+  assert.equal(await status("/api/broadcast", "{"), 400);
+  assert.equal(await status("/api/broadcast", { messages: [{ ...good, private: true }] }), 403);
+  assert.equal(await status("/api/broadcast/strict/events/e?private=true", {}), 403);
+  assert.equal(await status("/api/broadcast/strict/events/e", "x", { "content-type": "text/plain" }), 415);
+  assert.equal(await status("/api/broadcast/strict", {}), 404);
+  assert.equal((await fetch(env.url("/api/broadcast"))).status, 405);
+  const large = await post("/api/broadcast", { messages: [{ ...good, payload: { x: "x".repeat(8000000) } }] }).catch((error) => error);
+  assert.ok(large instanceof Error || large.status === 413);
+  const flood = await post("/api/broadcast", { messages: Array(2001).fill(good) });
+  assert.equal(flood.status, 429);
+  assert.match((await flood.json()).message, /reduce the batch size/);
+  const preflight = await fetch(env.url("/realtime/v1/api/broadcast"), {
+    method: "OPTIONS",
+    headers: { origin: "https://app.example.com", "access-control-request-method": "POST", "access-control-request-headers": "authorization,apikey,content-type" },
+  });
+  assert.ok(preflight.status === 204 || preflight.status === 200);
+  assert.equal(preflight.headers.get("access-control-allow-origin"), "*");
+  assert.match(preflight.headers.get("access-control-allow-headers"), /apikey/);
+  assert.deepEqual(client.frames, []);
+});
+
+for (const age of ages) {
+  test(`supabase-js of ${age} sends by REST, without having joined`, async (t) => {
+    const name = `by rest: ${age}`;
+    const receiver = open(t, "today", name).channel;
+    const heard = [];
+    receiver.on("broadcast", { event: "*" }, ({ event, payload }) => heard.push([event, payload]));
+    await subscribed(receiver);
+    const { client, channel } = open(t, age, name);
+    await client.realtime.setAuth();
+    assert.equal(await channel.send({ type: "broadcast", event: "fallback", payload: { n: 1 } }), "ok");
+    assert.deepEqual(await channel.httpSend("explicit/é", { n: 2 }), { success: true });
+    await eventually(() => heard.length === 2, "both");
+    assert.deepEqual(heard, [["fallback", { n: 1 }], ["explicit/é", { n: 2 }]]);
+    if (age === "today") {
+      assert.deepEqual(await channel.httpSend("bytes", new Uint8Array([1, 255])), { success: true });
+      await eventually(() => heard.length === 3, "bytes");
+      assert.deepEqual([...new Uint8Array(heard[2][1])], [1, 255]);
+    }
+  });
+}

@@ -1,10 +1,9 @@
 // Realtime: what a client is told, and what it is never told.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { createClient } from "@supabase/supabase-js";
-import WebSocket from "ws";
 import { Env, eventually, jwt, sleep } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
+import { ages, subscribed, supabase } from "./clients.mjs";
 
 let env, ann, bob;
 
@@ -151,23 +150,25 @@ test("a token that expires ends the channel; a fresh one keeps it", async (t) =>
   assert.ok(!expiring.frames.some(({ event }) => event === "postgres_changes"));
 });
 
-test("supabase-js: subscribe with a filter, two bindings, unsubscribe", async () => {
-  const supabase = createClient(env.url(), ann.token, { accessToken: async () => ann.token, realtime: { transport: WebSocket } });
-  const inserts = [];
-  const everything = [];
-  const channel = supabase
-    .channel("mixed")
-    .on("postgres_changes", { event: "INSERT", schema: "public", table: "memories", filter: "title=eq.hit" }, (payload) => inserts.push(payload.new.title))
-    .on("postgres_changes", { event: "*", schema: "public", table: "memories" }, (payload) => everything.push(payload.eventType));
-  await new Promise((done, fail) => channel.subscribe((status, error) => (status === "SUBSCRIBED" ? done() : fail(error ?? status))));
-  await sleep(300); // SUBSCRIBED is the join's reply; the system message follows it
-  await remember(ann, "hit");
-  await remember(ann, "miss");
-  await eventually(() => everything.length >= 2, "both");
-  assert.deepEqual(inserts, ["hit"]);
-  assert.deepEqual(everything, ["INSERT", "INSERT"]);
-  assert.equal(await supabase.removeChannel(channel), "ok");
-});
+for (const age of ages) {
+  test(`supabase-js of ${age}: subscribe with a filter, two bindings, unsubscribe`, async () => {
+    const client = supabase(env, ann.token, age);
+    const inserts = [];
+    const everything = [];
+    const channel = client
+      .channel("mixed")
+      .on("postgres_changes", { event: "INSERT", schema: "public", table: "memories", filter: "title=eq.hit" }, (payload) => inserts.push(payload.new.title))
+      .on("postgres_changes", { event: "*", schema: "public", table: "memories" }, (payload) => everything.push(payload.eventType));
+    await subscribed(channel);
+    await sleep(300); // SUBSCRIBED is the join's reply; the system message follows it
+    await remember(ann, "hit");
+    await remember(ann, "miss");
+    await eventually(() => everything.length >= 2, "both");
+    assert.deepEqual(inserts, ["hit"]);
+    assert.deepEqual(everything, ["INSERT", "INSERT"]);
+    assert.equal(await client.removeChannel(channel), "ok");
+  });
+}
 
 test("a notification reaches its owner's browser, and nobody else's", async (t) => {
   const mine = await connect(t, ann.token);

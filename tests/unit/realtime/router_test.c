@@ -13,6 +13,7 @@ static const struct route routes[] = {
     {.path = "/a", .methods = METHOD_GET, .handle = nothing},
     {.path = "/a/*/events/*", .methods = METHOD_POST, .cors = true, .handle = nothing},
     {.path = "/*/*/*/*/*", .methods = METHOD_GET, .handle = nothing},
+    {.path = "/rest/*/**", .methods = METHOD_POST, .handle = nothing},
 };
 
 static void test_finding(void **state)
@@ -41,6 +42,8 @@ static void test_finding(void **state)
         {"a slash at the end", METHOD_POST, "/a/", -1, 404, ""},
         {"a path without one", METHOD_GET, "", -1, 404, ""},
         {"more parts than there is room for", METHOD_GET, "/1/2/3/4/5", -1, 404, ""},
+        {"the rest of a path", METHOD_POST, "/rest/a/b//c", 5, 0, NULL},
+        {"is never empty", METHOD_POST, "/rest/a/", -1, 404, ""},
         {"a star is no star in a path", METHOD_POST, "/a/*/events/*", 3, 0, NULL},
     };
 
@@ -88,7 +91,7 @@ static void test_accepts(void **state)
         {"nor one that begins like it", "application/json-patch+json", false},
         {"nor none", "", false},
     };
-    const struct route any = {.path = "/"}, json = {.path = "/", .accepts = TYPE_JSON};
+    const struct route any = {.path = "/"}, json = {.path = "/", .accepts = MEDIA_JSON};
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -132,10 +135,10 @@ static void test_answers(void **state)
     struct answer answer = {0};
 
     (void)state;
-    answer_with(&answer, 200, TYPE_TEXT, STR("x"));
+    answer_with(&answer, 200, MEDIA_TEXT, STR("x"));
     answer_error(&answer, 401, "InvalidApiKey: No \"such\" key: none");
     assert_int_equal(answer.status, 401);
-    assert_string_equal(answer.type, TYPE_JSON);
+    assert_string_equal(answer.type, MEDIA_JSON);
     expect_body(&answer, "{\"error\":\"InvalidApiKey\",\"message\":\"No \\\"such\\\" key: none\"}");
     answer_error(&answer, 500, "odd");
     expect_body(&answer, "{\"error\":\"Error\",\"message\":\"odd\"}");
