@@ -74,6 +74,13 @@
     X(exhausted_total, counter, "Deliveries given up")                                             \
     X(attempts_blocked_total, counter, "Requests refused by the guard against private addresses")  \
     X(inflight, gauge, "Webhook requests under way")                                               \
+    X(jobs_up, gauge, "1 while the jobs loop's connection is usable")                              \
+    X(jobs_running, gauge, "1 while a step of a maintenance job is under way")                     \
+    X(jobs_completed_total, counter, "Runs of maintenance jobs completed")                         \
+    X(jobs_attempts_failed_total, counter, "Attempts of maintenance jobs that failed")             \
+    X(jobs_failed_total, counter, "Runs of maintenance jobs given up")                             \
+    X(jobs_lost_total, counter, "Runs taken over since their runner was gone")                     \
+    X(jobs_last_failure_time_us, gauge, "When a run was given up last, microseconds since 1970")   \
     X(queue_realtime_depth, gauge, "Events waiting for the realtime loop")                         \
     X(queue_realtime_bytes, gauge, "Bytes of events waiting for the realtime loop")
 

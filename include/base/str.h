@@ -50,6 +50,9 @@ bool str_to_u64(struct str s, uint64_t *out);
 /* The lower-case or upper-case 8-4-4-4-12 form; fills 16 bytes. */
 bool str_to_uuid(struct str s, uint8_t out[16]);
 
+/* Without the beginning of a UTF-8 sequence at its end: what is left of a text that was cut. */
+struct str str_whole_utf8(struct str s);
+
 /* A NUL-terminated copy that the caller frees. */
 char *str_dup(struct str s);
 

@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 
-#define CLI_MAX_WORDS 4
+#define CLI_MAX_WORDS 16
 
 /* Bits, so that a command can say which it takes. */
 enum cli_flag {
@@ -22,7 +22,9 @@ enum cli_flag {
     CLI_ENDPOS = 1 << 6, /* takes a value, as those below */
     CLI_CONFIG = 1 << 7,
     CLI_USER = 1 << 8,
-    CLI_ACCOUNT = 1 << 9
+    CLI_ACCOUNT = 1 << 9,
+    CLI_LIMIT = 1 << 10,
+    CLI_ALL = 1 << 11 /* takes none */
 };
 #define CLI_FLAG_BITS 32
 
@@ -79,5 +81,7 @@ int cli_settings(const struct config *config, const struct cli_args *args);
 /* Commands of several actions. */
 #define CLI_OAUTH_ACTION_COUNT 6
 extern const struct cli_command cli_oauth_actions[CLI_OAUTH_ACTION_COUNT];
+#define CLI_JOBS_ACTION_COUNT 5
+extern const struct cli_command cli_jobs_actions[CLI_JOBS_ACTION_COUNT];
 
 #endif

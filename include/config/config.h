@@ -71,6 +71,9 @@ struct config {
     char *webhook_ca_file;         /* empty: the system's */
 
     char *encryption_keys; /* for vault_keys_parse(); empty: none */
+
+    bool jobs; /* off: this daemon runs no maintenance */
+    unsigned jobs_poll_ms;
 };
 
 /* Reads `path` (NULL: the built-in defaults only), then the environment, then checks. On FAILED

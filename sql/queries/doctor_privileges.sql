@@ -6,11 +6,14 @@ select
   pg_catalog.row_security_active(needed.relation) as hidden
 from (values
   ('public.audit_logs', 'insert'),
-  ('public.notifications', 'select, insert'),
+  ('public.notifications', 'select, insert, delete'),
   ('public.notification_rules', 'select'),
   ('public.webhooks', 'select'),
   ('public.webhook_deliveries', 'select, insert, update, delete'),
   ('public.webhook_attempts', 'select, insert'),
+  ('public.job_logs', 'select, insert, update, delete'),
+  ('public.api_key_usage', 'select, delete'),
+  ('pgherald.jobs', 'select'),
   ('pgherald.checkpoints', 'select, insert, update, delete'),
   ('pgherald.rules', 'select, insert, update, delete'),
   ('pgherald.store_marks', 'select, insert, update'),

@@ -196,6 +196,20 @@ bool str_to_uuid(struct str s, uint8_t out[16])
     return at == 16;
 }
 
+struct str str_whole_utf8(struct str s)
+{
+    size_t at = s.len, need;
+    unsigned char lead;
+
+    while (at > 0 && s.len - at < 4 && ((unsigned char)s.data[at - 1] & 0xc0) == 0x80)
+        at--;
+    if (at == 0 || (unsigned char)s.data[at - 1] < 0xc0)
+        return s;
+    lead = (unsigned char)s.data[at - 1];
+    need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    return s.len - (at - 1) < need ? str_from(s.data, at - 1) : s;
+}
+
 char *str_dup(struct str s)
 {
     char *copy = mem_alloc(s.len + 1);

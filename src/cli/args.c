@@ -28,6 +28,17 @@ static enum result check_some(const char *value, struct err *err)
     return value[0] ? OK : err_set(err, "it is empty");
 }
 
+#define MAX_LIMIT 10000
+
+static enum result check_limit(const char *value, struct err *err)
+{
+    uint64_t limit;
+
+    if (!str_to_u64(str_c(value), &limit) || limit < 1 || limit > MAX_LIMIT)
+        return err_set(err, "\"%.40s\" is no number from 1 to %d", value, MAX_LIMIT);
+    return OK;
+}
+
 static const struct flag {
     const char *name, *alias;
     enum cli_flag flag;
@@ -43,6 +54,8 @@ static const struct flag {
     {"--endpos", NULL, CLI_ENDPOS, "LSN", check_lsn, "exit 0 once everything up to LSN is durable"},
     {"--user", NULL, CLI_USER, "UUID", check_uuid, "whose accounts"},
     {"--account", NULL, CLI_ACCOUNT, "ID", check_some, "which of them: a google_account_id"},
+    {"--all", NULL, CLI_ALL, NULL, NULL, "all that are enabled"},
+    {"--limit", NULL, CLI_LIMIT, "N", check_limit, "at most so many, 20 unless said"},
     {"--sample", NULL, CLI_SAMPLE, NULL, NULL, "print a file with every key explained"},
     {"--help", "-h", CLI_HELP, NULL, NULL, "say this"},
     {"--version", "-V", CLI_VERSION, NULL, NULL, "say which version this is"},

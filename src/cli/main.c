@@ -40,8 +40,9 @@ static const struct cli_command commands[] = {
     {.name = "status",
      .flags = CLI_JSON,
      .usage = "status [--json]",
-     .summary = "slot, lag, checkpoint, queues, clients, deliveries",
-     .help = "Asks the database and the daemon. Exits 1 if the daemon or the slot is not healthy.",
+     .summary = "slot, lag, checkpoint, queues, clients, deliveries, jobs",
+     .help = "Asks the database and the daemon. Exits 1 if the daemon, the slot or a job is not "
+             "healthy.",
      .run = cli_status},
     {.name = "doctor",
      .flags = CLI_JSON,
@@ -51,6 +52,15 @@ static const struct cli_command commands[] = {
              "whether\n"
              "the output plugin is there, a temporary slot is made if there is no other.",
      .run = cli_doctor},
+    {.name = "jobs",
+     .usage = "jobs [list|run|history|enable|disable]",
+     .summary = "list and run the maintenance jobs",
+     .help =
+         "Maintenance is run by the daemons when it is due (setting jobs). This looks at it, and\n"
+         "runs it now: here, or, if another instance is at it, by waiting for that one. When and\n"
+         "how long things are kept is in the table pgherald.jobs.",
+     .actions = cli_jobs_actions,
+     .action_count = CLI_JOBS_ACTION_COUNT},
     {.name = "config",
      .flags = CLI_SAMPLE,
      .usage = "config [--sample]",

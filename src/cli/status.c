@@ -28,6 +28,18 @@ static void problem(struct status *status, const char *fmt, ...)
     json_array_append_new(status->problems, json_string(text));
 }
 
+static json_int_t number(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+static const char *string(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "-";
+}
+
 /* ---------------------------------------------------------------- gathering: database */
 
 static json_t *text_or_null(const char *text)
@@ -109,6 +121,36 @@ static enum result add_deliveries(struct status *status, struct pg_sync *conn, s
     return OK;
 }
 
+static void judge_jobs(struct status *status, const json_t *failed)
+{
+    const json_t *job;
+    size_t i;
+
+    json_array_foreach(failed, i, job)
+    {
+        problem(status, "job %s failed at %s after %lld attempts: %.600s", string(job, "name"),
+                string(job, "failed_at"), (long long)number(job, "attempts"), string(job, "error"));
+    }
+}
+
+static enum result add_jobs(struct status *status, struct pg_sync *conn, struct err *err)
+{
+    struct pg_rows *rows;
+    json_t *failed;
+
+    if (pg_sync_run(conn, sql_status_jobs, NULL, 0, &rows, err) != OK)
+        return FAILED;
+    failed = json_loads(pg_rows_text(rows, 0, 2), 0, NULL);
+    json_object_set_new(status->root, "jobs",
+                        json_pack("{s:I, s:I, s:O?}", "enabled",
+                                  (json_int_t)pg_rows_number(rows, 0, 0), "running",
+                                  (json_int_t)pg_rows_number(rows, 0, 1), "failed", failed));
+    pg_rows_free(rows);
+    judge_jobs(status, failed);
+    json_decref(failed);
+    return OK;
+}
+
 static void ask_database(struct status *status)
 {
     struct pg_sync *conn;
@@ -119,7 +161,7 @@ static void ask_database(struct status *status)
         return;
     }
     if (add_slot(status, conn, &err) != OK || add_checkpoint(status, conn, &err) != OK ||
-        add_deliveries(status, conn, &err) != OK)
+        add_deliveries(status, conn, &err) != OK || add_jobs(status, conn, &err) != OK)
         problem(status, "database: %s%s", err.message,
                 strcmp(pg_sync_refusal(conn)->sqlstate, "42P01") == 0 ? "; run pgherald init" : "");
     pg_sync_close(conn);
@@ -142,6 +184,9 @@ static void judge_daemon(struct status *status, const json_t *daemon)
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         if (daemon_number(daemon, parts[i][0]) == 0)
             problem(status, "the daemon is up, but %s (its log says why)", parts[i][1]);
+    if (status->config->jobs && daemon_number(daemon, "jobs_up") == 0)
+        problem(status, "the daemon is up, but its jobs loop has no database, or is off (its log "
+                        "says why)");
 }
 
 static void ask_daemon(struct status *status)
@@ -195,18 +240,6 @@ static void add_lag_seconds(struct status *status)
 
 /* ---------------------------------------------------------------- the table */
 
-static json_int_t number(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
-
-static const char *string(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "-";
-}
-
 static void print_slot(const json_t *root)
 {
     const json_t *slot = json_object_get(root, "slot"), *lag = json_object_get(root, "lag");
@@ -231,12 +264,17 @@ static void print_database(const json_t *root)
 {
     const json_t *checkpoint = json_object_get(root, "checkpoint");
     const json_t *deliveries = json_object_get(root, "deliveries");
+    const json_t *jobs = json_object_get(root, "jobs");
 
     if (checkpoint)
         printf("checkpoint  %s, commit of %s, stored %lld s ago\n", string(checkpoint, "end_lsn"),
                string(checkpoint, "commit_time"), (long long)number(checkpoint, "age_seconds"));
     else
         puts("checkpoint  none yet");
+    if (jobs)
+        printf("jobs        %lld enabled, %lld running, %zu failed\n",
+               (long long)number(jobs, "enabled"), (long long)number(jobs, "running"),
+               json_array_size(json_object_get(jobs, "failed")));
     if (deliveries)
         printf("deliveries  %lld pending (%lld due), %lld delivered, %lld failed\n",
                (long long)number(deliveries, "pending"), (long long)number(deliveries, "due"),

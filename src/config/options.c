@@ -319,6 +319,22 @@ const struct option options[] = {
              "own, lines between. The first one seals, all open. `pgherald oauth keygen` makes "
              "one.\n"
              "The daemon does not need them."},
+
+    {.group = "Maintenance jobs",
+     .name = "jobs",
+     .kind = OPTION_BOOL,
+     TARGET(jobs),
+     .standard = "on",
+     .help =
+         "Whether this daemon runs the jobs of pgherald.jobs. Of several daemons on one database\n"
+         "all may: each job is run by one of them at a time."},
+    {.name = "jobs_poll",
+     .kind = OPTION_DURATION,
+     TARGET(jobs_poll_ms),
+     .standard = "10s",
+     .min = 100,
+     .max = 1 * HOUR,
+     .help = "How often it looks which of them are due."},
 };
 
 const size_t option_count = sizeof(options) / sizeof(*options);

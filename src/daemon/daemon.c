@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "daemon/pipeline.h"
 #include "dispatch/dispatch.h"
+#include "jobs/jobs.h"
 #include "realtime/realtime.h"
 
 #define REALTIME_QUEUE_MESSAGES 262144
@@ -27,6 +28,7 @@ struct daemon {
     struct queue *to_realtime;
     struct realtime *realtime;
     struct dispatch *dispatch;
+    struct jobs *jobs; /* NULL if they are off */
     struct pipeline *pipeline;
 };
 
@@ -104,7 +106,8 @@ static void start_signal(struct daemon *daemon, uv_signal_t *signal, uv_signal_c
     uv_signal_start(signal, cb, signum);
 }
 
-/* The three loops, ground first: nothing is read before there is somebody to give it to. */
+/* The loops, ground first: nothing is read before there is somebody to give it to. A run with an
+ * end does what it was asked for, and no maintenance. */
 static enum result start_loops(struct daemon *daemon, lsn_t endpos, struct err *err)
 {
     const struct pipeline_doors doors = {daemon->to_realtime, bindings, outbox_grew, finished,
@@ -116,18 +119,24 @@ static enum result start_loops(struct daemon *daemon, lsn_t endpos, struct err *
     if (dispatch_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->dispatch,
                        err) != OK)
         return FAILED;
+    if (daemon->config->jobs && !endpos &&
+        jobs_start(daemon->config, &daemon->stats, &daemon->jobs, err) != OK)
+        return FAILED;
     return pipeline_start(daemon->config, &daemon->stats, &doors, endpos, &daemon->pipeline, err);
 }
 
-/* Backwards: the source of work first, so that what is on its way still arrives. */
+/* Backwards: the source of work first, so that what is on its way still arrives. A job's step may
+ * take its time, so it is told before all others and awaited after them. */
 static void stop_loops(struct daemon *daemon)
 {
+    jobs_begin_stop(daemon->jobs);
     if (daemon->pipeline)
         pipeline_stop(daemon->pipeline);
     if (daemon->dispatch)
         dispatch_stop(daemon->dispatch);
     if (daemon->realtime)
         realtime_stop(daemon->realtime);
+    jobs_stop(daemon->jobs);
 }
 
 /* A socket a client: the usual soft limit of 1,024 files would end that early. */

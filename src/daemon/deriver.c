@@ -157,6 +157,8 @@ enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn
 {
     enum rule_kind kind;
 
+    if (transaction_is_upkeep(txn, change))
+        return OK;
     if (table->audited && !txn->own && !image_changed_ignored_only(deriver->rules, table, change) &&
         batch_add_audit(batch, deriver->rules, table, change, &txn->position, err) != OK)
         return FAILED;

@@ -302,7 +302,7 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
     stat_add(&p->stats->changes_total, 1);
     table = ruleset_table(p->rules, change);
     if (str_eq(table->resource, STR("pgherald.store_marks"))) {
-        p->txn.own = true;
+        transaction_mark(&p->txn, change);
         return OK;
     }
     if (deriver_add_effects(&p->deriver, &p->txn, change, table, store_batch(p->store), err) != OK)

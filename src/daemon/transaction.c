@@ -34,6 +34,35 @@ void transaction_place(struct transaction *txn, struct change *change)
     change->commit_time = txn->position.commit_time;
 }
 
+/* The marks of jobs are `job:<name>` (pgherald.mark_maintenance()), those of stores are slots'
+ * names, which have no colon. */
+void transaction_mark(struct transaction *txn, const struct change *change)
+{
+    const struct column *name = change_current(change, STR("slot_name"));
+
+    if (name && str_starts(name->value, STR("job:")))
+        txn->upkeep = true;
+    else
+        txn->own = true;
+}
+
+static bool is_run(const struct change *change)
+{
+    const struct column *queue = change_current(change, STR("queue"));
+
+    return queue && str_eq(queue->value, STR("pgherald"));
+}
+
+bool transaction_is_upkeep(const struct transaction *txn, const struct change *change)
+{
+    if (!txn->upkeep || !str_eq(change->schema, STR("public")))
+        return false;
+    if (str_eq(change->table, STR("job_logs")))
+        return change->kind == CHANGE_DELETE || is_run(change);
+    return change->kind == CHANGE_DELETE && (str_eq(change->table, STR("notifications")) ||
+                                             str_eq(change->table, STR("api_key_usage")));
+}
+
 void transaction_add_rule_change(struct transaction *txn, enum rule_kind kind, struct str id,
                                  struct str row)
 {

@@ -48,20 +48,9 @@ void activity_stored(struct core *core, const struct event_stored *stored)
 }
 
 /* Texts that were cut may end within a character; JSON for a browser must be whole UTF-8. */
-static struct str whole_utf8(const char *text, size_t size)
+static struct str whole(const char *text, size_t size)
 {
-    size_t len = strnlen(text, size), at = len;
-
-    while (at > 0 && len - at < 4 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
-        at--;
-    if (at > 0 && (unsigned char)text[at - 1] >= 0xc0) {
-        unsigned char lead = (unsigned char)text[at - 1];
-        size_t need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-
-        if (len - (at - 1) < need)
-            len = at - 1;
-    }
-    return str_from(text, len);
+    return str_whole_utf8(str_from(text, strnlen(text, size)));
 }
 
 void activity_attempt(struct core *core, const struct event_attempt *attempt)
@@ -71,9 +60,9 @@ void activity_attempt(struct core *core, const struct event_attempt *attempt)
     buf_init(&payload, MAX_MESSAGE / 2);
     add_lsn(&payload, attempt->commit_lsn);
     add_number(&payload, "ordinal", attempt->ordinal);
-    add_text(&payload, "message_id", whole_utf8(attempt->message_id, sizeof(attempt->message_id)));
-    add_text(&payload, "event_type", whole_utf8(attempt->event_type, sizeof(attempt->event_type)));
-    add_text(&payload, "endpoint", whole_utf8(attempt->endpoint, sizeof(attempt->endpoint)));
+    add_text(&payload, "message_id", whole(attempt->message_id, sizeof(attempt->message_id)));
+    add_text(&payload, "event_type", whole(attempt->event_type, sizeof(attempt->event_type)));
+    add_text(&payload, "endpoint", whole(attempt->endpoint, sizeof(attempt->endpoint)));
     add_number(&payload, "attempt", attempt->attempt);
     add_number(&payload, "duration_ms", attempt->duration_ms);
     buf_addf(&payload, ",\"status_code\":%d,\"delivered\":%s}", attempt->status_code,

@@ -127,7 +127,7 @@ select ok(
   'memories.embedding is a vector or an array')
 from pg_attribute where attrelid = 'public.memories'::regclass and attname = 'embedding';
 select tables_are('pgherald',
-  array['adopted_tables', 'audit_policies', 'checkpoints', 'migrations', 'rules', 'store_marks'], 'the tables of schema pgherald');
+  array['adopted_tables', 'audit_policies', 'checkpoints', 'jobs', 'migrations', 'rules', 'store_marks'], 'the tables of schema pgherald');
 
 -- ---------------------------------------------------------------- keys
 
@@ -187,6 +187,7 @@ select bag_eq(
      join pg_class ic on ic.oid = i.indexrelid
      where c.relnamespace = 'public'::regnamespace and ic.relname <> 'memories_embedding_idx' $$,
   $want$ values
+  ('api_key_usage', 'api_key_usage_day_idx', 'btree (day)'),
   ('api_key_usage', 'api_key_usage_pkey', 'btree (api_key_id, day)'),
   ('api_keys', 'api_keys_key_hash_key', 'btree (key_hash)'),
   ('api_keys', 'api_keys_pkey', 'btree (id)'),
@@ -211,8 +212,11 @@ select bag_eq(
   ('google_oauth_tokens', 'google_oauth_tokens_expires_idx', 'btree (expires_at) WHERE (revoked_at IS NULL)'),
   ('google_oauth_tokens', 'google_oauth_tokens_pkey', 'btree (id)'),
   ('job_logs', 'job_logs_finished_idx', 'btree (finished_at) WHERE (finished_at IS NOT NULL)'),
+  ('job_logs', 'job_logs_last_run_idx', 'btree (job_type, created_at DESC) WHERE (queue = ''pgherald''::text)'),
+  ('job_logs', 'job_logs_open_run_idx', 'btree (job_type) WHERE ((queue = ''pgherald''::text) AND (status = ANY (ARRAY[''pending''::text, ''running''::text])))'),
   ('job_logs', 'job_logs_pkey', 'btree (id)'),
   ('job_logs', 'job_logs_ready_idx', 'btree (queue, priority DESC, scheduled_at) WHERE (status = ''pending''::text)'),
+  ('job_logs', 'job_logs_running_idx', 'btree (queue) WHERE (status = ''running''::text)'),
   ('job_logs', 'job_logs_type_status_idx', 'btree (job_type, status, created_at DESC)'),
   ('job_logs', 'job_logs_user_idx', 'btree (user_id, created_at DESC)'),
   ('meeting_bot_sessions', 'meeting_bot_sessions_external_key', 'btree (provider, external_bot_id)'),
@@ -263,6 +267,7 @@ select bag_eq(
   ('users', 'users_email_idx', 'btree (lower(email))'),
   ('users', 'users_pkey', 'btree (id)'),
   ('webhook_attempts', 'webhook_attempts_pkey', 'btree (delivery_id, attempt)'),
+  ('webhook_deliveries', 'webhook_deliveries_finished_idx', 'btree (created_at) WHERE (status <> ''pending''::text)'),
   ('webhook_deliveries', 'webhook_deliveries_pending_idx', 'btree (webhook_id, next_attempt_at) WHERE (status = ''pending''::text)'),
   ('webhook_deliveries', 'webhook_deliveries_pkey', 'btree (id)'),
   ('webhook_deliveries', 'webhook_deliveries_webhook_idx', 'btree (webhook_id, created_at DESC)'),

@@ -146,7 +146,18 @@ insert into bad values
   ('update pgherald.audit_policies set table_name = ''memories''', 'audit_policies_table_name_check'),
   ('update pgherald.audit_policies set table_name = ''public.'' || repeat(''x'', 249)', 'audit_policies_table_name_length_check'),
   ('update pgherald.audit_policies set redact = array[null]::text[]', 'audit_policies_redact_check'),
-  ('update pgherald.audit_policies set ignore = array[null]::text[]', 'audit_policies_ignore_check');
+  ('update pgherald.audit_policies set ignore = array[null]::text[]', 'audit_policies_ignore_check'),
+  ('update pgherald.jobs set name = ''drop table''', 'jobs_name_check'),
+  ('update pgherald.jobs set name = ''''', 'jobs_name_check'),
+  ('update pgherald.jobs set name = repeat(''x'', 52)', 'jobs_name_check'),
+  ('update pgherald.jobs set run_every = ''0'', run_at = null', 'jobs_run_every_check'),
+  ('update pgherald.jobs set run_every = ''90 minutes'', run_at = ''03:00''', 'jobs_run_at_check'),
+  ('update pgherald.jobs set run_every = ''36 hours'', run_at = ''03:00''', 'jobs_run_at_check'),
+  ('update pgherald.jobs set settings = ''[]''', 'jobs_settings_check'),
+  ('update pgherald.jobs set max_attempts = 0', 'jobs_max_attempts_check'),
+  ('update pgherald.jobs set retry_in = ''-1 s''', 'jobs_retry_in_check'),
+  ('update pgherald.jobs set timeout = ''0''', 'jobs_timeout_check'),
+  ('update pgherald.jobs set timeout = ''2 days''', 'jobs_timeout_check');
 
 select is(pg_temp.refused_by(statement), constraint_name, format('%s: %s', constraint_name, regexp_replace(statement, '\s+', ' ', 'g'))) from bad;
 

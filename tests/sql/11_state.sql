@@ -76,7 +76,7 @@ select results_eq(
   'a partition whose root is out of reach stands for itself');
 select set_eq(
   $$ select relation::text from pgherald.publishable_tables(array['pgherald']) where reason is null $$,
-  $$ values ('pgherald.audit_policies'), ('pgherald.store_marks') $$, 'of our own state, what the daemon has to see');
+  $$ values ('pgherald.audit_policies'), ('pgherald.jobs'), ('pgherald.store_marks') $$, 'of our own state, what the daemon has to see');
 select set_eq(
   $$ select relation::text from pgherald.publishable_tables(array['public']) where reason is not null $$,
   $$ values ('audit_logs'), ('webhook_deliveries'), ('webhook_attempts') $$, 'of the public tables, not what it writes itself');

@@ -44,6 +44,12 @@ insert into public.webhook_deliveries (webhook_id, message_id, event_type, paylo
   select user_id, 'm', 'e', '{}', case when n % 100 < 2 then 'pending' else 'delivered' end, case when n % 100 >= 2 then at end, at from seq;
 insert into public.webhook_attempts (delivery_id, attempt) select id, 1 from public.webhook_deliveries;
 insert into public.api_keys (user_id, name, key_hash, key_prefix) select user_id, 'k', sha256(n::text::bytea), 'p' from seq;
+insert into public.api_key_usage (api_key_id, day)
+  select k.id, (now() at time zone 'UTC')::date - d
+  from (select id from public.api_keys order by id limit 250) as k, generate_series(1, 400) as d;
+insert into public.job_logs (queue, job_type, status, finished_at, created_at)
+  select 'pgherald', 'job' || n % 7, 'completed', at, at from seq where n % 20 = 0;
+insert into public.job_logs (queue, job_type, status) select 'q' || n % 3, 'type1', 'running' from seq where n % 10000 = 0;
 set local session_replication_role = origin;
 analyze;
 
@@ -88,6 +94,19 @@ select tap.uses_index(false, index, query) from (values
   ('notifications_expires_idx', 'select id from public.notifications where expires_at <= now() order by expires_at limit 1000'),
   ('job_logs_ready_idx', 'select id from public.job_logs where queue = ''default'' and status = ''pending'' and scheduled_at <= now() order by priority desc, scheduled_at limit 1 for update skip locked'),
   ('job_logs_finished_idx', 'select id from public.job_logs where finished_at < now() - interval ''138 days'' order by finished_at limit 1000'),
+  -- the maintenance jobs and what they clean away
+  ('job_logs_finished_idx', 'select l.id from public.job_logs l where l.finished_at < now() - interval ''138 days''
+    and (l.queue <> ''pgherald'' or exists (select 1 from public.job_logs later where later.queue = ''pgherald'' and later.job_type = l.job_type and later.created_at > l.created_at))
+    order by l.finished_at limit 10000 for update skip locked'),
+  ('job_logs_last_run_idx', 'select max(l.created_at) from public.job_logs l where l.queue = ''pgherald'' and l.job_type = ''job3'''),
+  ('job_logs_open_run_idx', 'select 1 from public.job_logs l where l.queue = ''pgherald'' and l.job_type = ''job3'' and l.status in (''pending'', ''running'')'),
+  ('job_logs_open_run_idx', 'select l.id from public.job_logs l join pgherald.jobs j on j.name = l.job_type where l.queue = ''pgherald'' and (l.status = ''running'' or (l.status = ''pending'' and l.scheduled_at <= clock_timestamp()))'),
+  ('job_logs_running_idx', 'select distinct l.queue from public.job_logs l where l.status = ''running'' and l.queue <> ''pgherald'''),
+  ('job_logs_running_idx', 'select id from public.job_logs where status = ''running'' and updated_at < now() - interval ''1 hour'' and (''q1'' is null or queue = ''q1'')'),
+  ('webhook_deliveries_finished_idx', 'select d.id from public.webhook_deliveries d where d.status <> ''pending'' and d.created_at < greatest(now() - interval ''137 days'', now() - interval ''138 days'')
+    and d.created_at < case d.status when ''delivered'' then now() - interval ''137 days'' else now() - interval ''138 days'' end order by d.created_at limit 10000 for update skip locked'),
+  ('api_key_usage_day_idx', 'select u.api_key_id, u.day from public.api_key_usage u where u.day < (now() at time zone ''UTC'')::date - 395 order by u.day limit 10000 for update skip locked'),
+  ('notifications_pkey', 'delete from public.notifications where id = any (array(select id from public.notifications where expires_at <= now() order by expires_at limit 10000 for update skip locked))'),
   ('job_logs_type_status_idx', 'select * from public.job_logs where job_type = ''type7'' and status = ''completed'' order by created_at desc limit 10'),
   ('audit_logs_resource_idx', 'select * from public.audit_logs where resource_type = ''public.memories'' and resource_id = ''17'' order by occurred_at'),
   ('audit_logs_occurred_at_brin', 'select count(*) from public.audit_logs where occurred_at between now() + interval ''1000 s'' and now() + interval ''1010 s'''),
@@ -113,6 +132,27 @@ select is(
   (select count(*) from tap.plan_of('select * from public.audit_logs where occurred_at >= now() + interval ''70 days'' and occurred_at < now() + interval ''71 days''') as l
    where l ~ 'on audit_logs_\d\d\d\d_\d\d'),
   1::bigint, 'partitions of other months are not read');
+
+-- The clean-ups themselves, as they are called: a step finds its rows by an index and looks them up, and
+-- reads no table from end to end for a part of it.
+create function pg_temp.scans(cleaned text, job text, settings jsonb) returns text
+language plpgsql as $$
+declare
+  before constant bigint := (select seq_scan from pg_stat_xact_user_tables where relid = cleaned::regclass);
+  figures jsonb;
+begin
+  -- the total is there already, as in all steps but the first
+  execute format('select s.figures from pgherald.job_%s($1, 1000, ''{"total": 0}'') as s', job) into figures using settings;
+  return format('%s rows, %s scans', figures ->> 'done',
+    (select seq_scan from pg_stat_xact_user_tables where relid = cleaned::regclass) - before);
+end
+$$;
+select is(pg_temp.scans(cleaned, job, settings), '1000 rows, 0 scans', job || ' reads what it deletes') from (values
+  ('public.notifications', 'expired_notifications', '{}'::jsonb),
+  ('public.job_logs', 'old_job_logs', '{"keep": "100 days"}'),
+  ('public.webhook_deliveries', 'webhook_deliveries', '{"keep_delivered": "100 days", "keep_failed": "110 days"}'),
+  ('public.api_key_usage', 'api_key_usage', '{"keep": "300 days"}')
+) as t (cleaned, job, settings);
 
 select * from finish();
 rollback;

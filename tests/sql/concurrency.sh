@@ -106,6 +106,33 @@ for w in $(seq 6); do
 wait
 same "six workers, 200 jobs: each is claimed once" "$(sort -u /tmp/$run.claimed | wc -l) $(wc -l </tmp/$run.claimed) $(sql $db -c "select count(*) from public.job_logs where attempts = 1 and status = 'running'")" "200 200 200"
 
+# ---------------------------------------------------------------- maintenance
+
+sql $db -c "update pgherald.jobs set is_enabled = name = 'old_job_logs', run_at = null, created_at = now() - interval '1 hour'"
+first "select pgherald.enqueue_due_jobs()"
+second "select pgherald.enqueue_due_jobs()"
+first_ends commit; second_ends
+same "two daemons find a job due: the first makes its run" "$first_answer" 1
+same "the second does not" "$second_answer" 0
+run_id=$(sql $db -c "select id from public.job_logs where queue = 'pgherald'")
+
+first "select run_id from pgherald.begin_run('first')"
+same "one session takes up a run" "$first_answer" "$run_id"
+same "no other gets it" "$(sql $db -c "select count(*) from pgherald.begin_run('second')")" 0
+same "also by name" "$(sql $db -c "select count(*) from pgherald.begin_run('second', 'old_job_logs')")" 0
+same "nor is there another run of it" "$(sql $db -c "select pgherald.enqueue_run('old_job_logs')")" "$run_id"
+first_ends commit  # and the session with it, in the middle of the run
+same "when it dies, the next one goes on" \
+  "$(sql $db -c "select run_id, attempt, lost_by from pgherald.begin_run('second')")" "$run_id|2|first"
+same "and the one after that has the last attempt" \
+  "$(sql $db -c "select is_running, attempt from pgherald.begin_run('third')")" "t|3"
+first "select is_running from pgherald.begin_run('fourth')"
+same "then it has failed" "$first_answer" f
+first_ends rollback
+same "who notes that and dies too has no lock left" "$(sql $db -c "select is_running, lost_by from pgherald.begin_run('fifth')")" "f|third"
+same "the end is on record" "$(sql $db -c "select status, error from public.job_logs where id = '$run_id'")" \
+  "failed|third was working on it and is gone"
+
 key=$(sql $db -c "select id from public.create_api_key('k')")
 first "select id from public.rotate_api_key('$key')"
 second "select id from public.rotate_api_key('$key')"

@@ -46,7 +46,11 @@ check "the sidecar once more" migrate $db off
 same "changes nothing" "$(dump $db | md5sum)" "$(md5sum <<<"$alone")"
 sql $db -c "insert into public.webhooks (user_id, name, url, events) values (gen_random_uuid(), 'of an unknown user', 'http://a', '{*}')" \
   -c "insert into public.job_logs (user_id, job_type) values (gen_random_uuid(), 'x')"
+sql $db -c "update pgherald.jobs set is_enabled = false, run_at = null, run_every = '3 hours', settings = '{}' where name = 'old_job_logs'" \
+  -c "delete from pgherald.jobs where name = 'api_key_usage'"
 check "the application is added later" migrate $db on
+same "what an operator changed of the jobs stays" \
+  "$(sql $db -c "select is_enabled, run_at, run_every, settings from pgherald.jobs where name = 'old_job_logs'")" "f||03:00:00|{}"
 same "and is the same as from the start" "$(dump $db | md5sum)" "$(md5sum <<<"$once")"
 same "rows of users that it does not know stay" "$(sql $db -c "select count(*) from public.webhooks")" 1
 check "new ones are held to its users" fails sql $db -c "insert into public.webhooks (user_id, name, url, events) values (gen_random_uuid(), 'x', 'http://a', '{*}')"

@@ -219,6 +219,30 @@ static void copies(void **state)
     free(empty);
 }
 
+static void keeps_characters_whole(void **state)
+{
+    static const struct row {
+        const char *says, *text, *whole;
+    } rows[] = {
+        {"nothing", "", ""},
+        {"letters", "abc", "abc"},
+        {"a whole character at the end", "ab\xc3\xa9", "ab\xc3\xa9"},
+        {"half of it", "ab\xc3", "ab"},
+        {"two of three bytes", "ab\xe2\x82", "ab"},
+        {"three of four", "ab\xf0\x9f\x98", "ab"},
+        {"one of four", "ab\xf0", "ab"},
+        {"all four", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"the beginning is all there is", "\xe2\x82", ""},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+        {
+            CHECK_STR(str_whole_utf8(str_c(r->text)), str_c(r->whole), r->says);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(splits_and_trims), cmocka_unit_test(globs),
         cmocka_unit_test(reads_numbers),    cmocka_unit_test(reads_uuids),
         cmocka_unit_test(knows_utf8),       cmocka_unit_test(copies),
+        cmocka_unit_test(keeps_characters_whole),
     };
 
     return cmocka_run_group_tests_name("base/str", tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 static const struct cli_command thing_actions[] = {
     {.name = "things list",
-     .flags = CLI_JSON,
+     .flags = CLI_JSON | CLI_LIMIT,
      .usage = "things [list] [--json]",
      .summary = "lists them"},
     {.name = "things own",
@@ -98,6 +98,7 @@ static void parses(void **state)
          NULL,
          NULL,
          0},
+        {"a limit", {"things", "--limit", "10000"}, CLI_LIMIT, "things list", NULL, NULL, 0},
         {"help of actions", {"things", "--help"}, CLI_HELP, "things", NULL, NULL, 0},
         {"help of an action", {"things", "move", "-h"}, CLI_HELP, "things move", NULL, NULL, 0},
         {"help", {"--help"}, CLI_HELP, NULL, NULL, NULL, 0},
@@ -150,6 +151,9 @@ static void refuses(void **state)
          "things own needs --user"},
         {"no uuid", {"things", "own", "--user", "ann"}, "--user: \"ann\" is no uuid"},
         {"an empty account", {"things", "own", "--account="}, "--account: it is empty"},
+        {"a limit of none", {"things", "--limit", "0"}, "\"0\" is no number from 1 to 10000"},
+        {"a limit of too many", {"things", "--limit=10001"}, "is no number from 1 to 10000"},
+        {"a limit that is no number", {"things", "--limit", "-1"}, "is no number"},
         {"LSN 0", {"run", "--endpos", "0/0"}, "is no LSN"},
     };
 

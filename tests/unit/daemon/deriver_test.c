@@ -125,6 +125,29 @@ static void test_effects(void **state)
     }
 }
 
+/* The same change has all effects in anybody's transaction and none in a job's. */
+static void test_upkeep(void **state)
+{
+    static const char message[] = "{\"action\":\"D\",\"schema\":\"public\",\"table\":"
+                                  "\"notifications\",\"identity\":" NOTE("\"" ANN "\"", "true") "}";
+
+    (void)state;
+    put(RULE_WEBHOOK, "w1", "{\"id\":\"" HOOK_ID "\",\"events\":[\"*\"]}");
+    put(RULE_NOTIFICATION, "n1",
+        "{\"id\":\"n1\",\"name\":\"n\",\"table_name\":\"notifications\",\"events\":[\"delete\"],"
+        "\"recipient\":\"user_id\",\"title\":\"t\"}");
+    derive(message);
+    assert_int_equal(batch.audit_rows, 1);
+    assert_int_equal(batch.delivery_rows, 1);
+    assert_int_equal(batch.notification_rows, 1);
+    batch_reset(&batch);
+    txn.upkeep = true;
+    derive(message);
+    assert_true(batch_is_empty(&batch));
+    derive(UPDATE); /* what a trigger of the application adds */
+    assert_int_equal(batch.audit_rows, 1);
+}
+
 /* The row's own LSN is 0/99; what identifies a change is its commit's. */
 static void test_commit_lsn(void **state)
 {
@@ -315,7 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_effects),          TEST(test_commit_lsn), TEST(test_policies),
         TEST(test_bodies),           TEST(test_rules),      TEST(test_rules_are_audited),
-        TEST(test_rule_without_key),
+        TEST(test_rule_without_key), TEST(test_upkeep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

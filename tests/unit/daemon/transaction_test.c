@@ -57,6 +57,82 @@ static void test_begin(void **state)
     }
 }
 
+static void test_marks(void **state)
+{
+    static const struct {
+        const char *says;
+        enum change_kind kind;
+        const char *name;
+        bool own, upkeep;
+    } rows[] = {
+        {"a store marks with its slot's name", CHANGE_UPDATE, "pgherald", true, false},
+        {"also one whose name begins alike", CHANGE_INSERT, "job_x", true, false},
+        {"a job with its own, which no slot can have", CHANGE_INSERT, "job:x", false, true},
+        {"a mark of nobody", CHANGE_TRUNCATE, NULL, true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct column name = {
+            .name = STR("slot_name"), .form = VALUE_ESCAPED, .value = str_c(rows[i].name)};
+        const struct change change = {.kind = rows[i].kind,
+                                      .record = {&name, rows[i].name ? 1 : 0}};
+
+        transaction_begin(&txn, &begin, 0);
+        if (txn.own || txn.upkeep)
+            fail_msg("%s: not before the mark", rows[i].says);
+        transaction_mark(&txn, &change);
+        if (txn.own != rows[i].own || txn.upkeep != rows[i].upkeep)
+            fail_msg("%s", rows[i].says);
+    }
+}
+
+static void test_upkeep(void **state)
+{
+    static const struct {
+        const char *says;
+        enum change_kind kind;
+        const char *schema, *table, *queue;
+        bool upkeep;
+    } rows[] = {
+        {"a job's run begins", CHANGE_INSERT, "public", "job_logs", "pgherald", true},
+        {"goes on", CHANGE_UPDATE, "public", "job_logs", "pgherald", true},
+        {"and is cleaned away", CHANGE_DELETE, "public", "job_logs", "pgherald", true},
+        {"with the application's, which ended long ago", CHANGE_DELETE, "public", "job_logs",
+         "default", true},
+        {"but that stale_jobs failed a job is the application's business", CHANGE_UPDATE, "public",
+         "job_logs", "default", false},
+        {"an expired notification goes", CHANGE_DELETE, "public", "notifications", NULL, true},
+        {"none is made", CHANGE_INSERT, "public", "notifications", NULL, false},
+        {"usage of long ago goes", CHANGE_DELETE, "public", "api_key_usage", NULL, true},
+        {"what a trigger deletes elsewhere is nobody's upkeep", CHANGE_DELETE, "public", "memories",
+         NULL, false},
+        {"a table of that name elsewhere", CHANGE_DELETE, "app", "notifications", NULL, false},
+        {"an empty table would be no upkeep", CHANGE_TRUNCATE, "public", "notifications", NULL,
+         false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct column queue = {
+            .name = STR("queue"), .form = VALUE_ESCAPED, .value = str_c(rows[i].queue)};
+        const struct columns row = {&queue, rows[i].queue ? 1 : 0};
+        const struct change change = {.kind = rows[i].kind,
+                                      .schema = str_c(rows[i].schema),
+                                      .table = str_c(rows[i].table),
+                                      .record =
+                                          rows[i].kind == CHANGE_DELETE ? (struct columns){0} : row,
+                                      .identity = row};
+
+        transaction_begin(&txn, &begin, 0);
+        if (transaction_is_upkeep(&txn, &change))
+            fail_msg("%s: not in a transaction of somebody else", rows[i].says);
+        txn.upkeep = true;
+        if (transaction_is_upkeep(&txn, &change) != rows[i].upkeep)
+            fail_msg("%s", rows[i].says);
+    }
+}
+
 static bool is_audited(void)
 {
     const struct change change = {
@@ -142,10 +218,8 @@ int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_begin),
-        TEST(test_apply_at_commit),
-        TEST(test_forgotten),
-        TEST(test_order),
+        TEST(test_begin),           TEST(test_marks),     TEST(test_upkeep),
+        TEST(test_apply_at_commit), TEST(test_forgotten), TEST(test_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
