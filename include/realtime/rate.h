@@ -17,7 +17,7 @@ static inline bool rate_take_all(struct rate *rate, uint64_t count, unsigned per
 {
     uint64_t now_us = now_ms * 1000, due_us = rate->due_us > now_us ? rate->due_us : now_us;
 
-    if (count > per_second || due_us + count * (1000000 / per_second) > now_us + 1000000)
+    if (due_us + count * (1000000 / per_second) > now_us + 1000000)
         return false;
     rate->due_us = due_us + count * (1000000 / per_second);
     return true;

@@ -117,6 +117,31 @@ static void test_batch(void **state)
     }
 }
 
+/* Names that had to be unescaped stay where they are, however many follow. */
+static void test_many(void **state)
+{
+    struct world *w = *state;
+    struct answer answer;
+    struct buf body;
+
+    w->config.realtime_client_buffer_bytes = 1 << 20;
+    say(w->client, JOIN);
+    drop_all(w->client);
+    buf_init(&body, 1 << 20);
+    buf_add_c(&body, "{\"messages\":[");
+    for (int i = 0; i < 500; i++)
+        buf_addf(&body,
+                 "%s{\"topic\":\"\\u0072\",\"event\":\"\\u0065 number %d, which has a long name\","
+                 "\"payload\":{}}",
+                 i ? "," : "", i);
+    buf_add_c(&body, "]}");
+    answer = post(w, "anon", body.data);
+    check_answer("many", &answer, 202, "");
+    assert_int_equal(w->client->outbox.count, 500);
+    expect("the first", w->client, HEARS("e number 0, which has a long name", "{}"));
+    buf_fini(&body);
+}
+
 static void test_size(void **state)
 {
     struct world *w = *state;
@@ -167,7 +192,6 @@ static void test_one(void **state)
          HEARS("e", " {\"n\":1} ")},
         {"without a type", "r/events/e", "", "private=false", "[1]", 202, "", HEARS("e", "[1]")},
         {"without a body", "r/events/e", "", "", "", 202, "", HEARS("e", "{}")},
-        {"slashes in the names", "a/events/b/events/e", "", "", "1", 202, "", NULL},
         {"no JSON", "r/events/e", "application/json", "", "x", 422,
          "{\"errors\":{\"messages\":[{\"payload\":[\"is invalid\"]}]}}", NULL},
         {"another type", "r/events/e", "text/plain", "", "x", 415,
@@ -202,6 +226,16 @@ static void test_one(void **state)
             expect(rows[i].says, w->client, rows[i].heard);
         expect(rows[i].says, w->client, NULL);
     }
+    say(w->client,
+        "[\"1\",\"1\",\"realtime:a/events/b\",\"phx_join\",{\"config\":{\"presence\":{\"enabled\":"
+        "false}}}]");
+    drop_all(w->client);
+    answer = post_one(w, "anon", "a/events/b/events/e", "", "", STR("1"));
+    check_answer("slashes in the topic", &answer, 202, "");
+    expect(
+        "slashes in the topic", w->client,
+        "[null,null,\"realtime:a/events/b\",\"broadcast\",{\"type\":\"broadcast\",\"event\":\"e\","
+        "\"payload\":1}]");
     answer = post_one(w, "anon", "r/events/e", "application/octet-stream", "", STR("\xff"));
     check_answer("bytes", &answer, 202, "");
     expect_binary("bytes", w->client, STR("\x04\x0a\x01\x00\x00realtime:re\xff"));
@@ -244,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_batch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_private, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one, set_up, tear_down),
