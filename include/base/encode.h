@@ -4,7 +4,8 @@
 
 #include "base/buf.h"
 
-void base64_encode(struct buf *out, const uint8_t *data, size_t len); /* padded */
+void base64_encode(struct buf *out, const uint8_t *data, size_t len);    /* padded */
+void base64url_encode(struct buf *out, const uint8_t *data, size_t len); /* not padded */
 /* Accepts both alphabets, padded or not; false on any other byte, with out as it was. */
 bool base64_decode(struct buf *out, struct str text);
 

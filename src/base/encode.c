@@ -1,18 +1,30 @@
 #include "base/encode.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static void encode(struct buf *out, const uint8_t *data, size_t len, const char *alphabet,
+                   bool padded)
+{
+    for (size_t i = 0; i < len; i += 3) {
+        size_t bytes = len - i < 3 ? len - i : 3;
+        uint32_t group = (uint32_t)data[i] << 16 | (uint32_t)(bytes > 1 ? data[i + 1] : 0) << 8 |
+                         (bytes > 2 ? data[i + 2] : 0);
+        char text[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63],
+                        bytes > 1 ? alphabet[group >> 6 & 63] : '=',
+                        bytes > 2 ? alphabet[group & 63] : '='};
+
+        buf_add(out, text, padded ? sizeof(text) : bytes + 1);
+    }
+}
 
 void base64_encode(struct buf *out, const uint8_t *data, size_t len)
 {
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t group = (uint32_t)data[i] << 16 | (uint32_t)(i + 1 < len ? data[i + 1] : 0) << 8 |
-                         (i + 2 < len ? data[i + 2] : 0);
-        char text[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63],
-                        i + 1 < len ? alphabet[group >> 6 & 63] : '=',
-                        i + 2 < len ? alphabet[group & 63] : '='};
+    encode(out, data, len, ALPHABET "+/", true);
+}
 
-        buf_add(out, text, sizeof(text));
-    }
+void base64url_encode(struct buf *out, const uint8_t *data, size_t len)
+{
+    encode(out, data, len, ALPHABET "-_", false);
 }
 
 static int base64_digit(char c)

@@ -1,13 +1,11 @@
 #include "config/config.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "config/option.h"
 
@@ -27,26 +25,6 @@ struct loading {
     unsigned *given_at;
 };
 
-static enum result read_file(const char *path, size_t max, struct buf *out, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = -1;
-
-    if (fd < 0)
-        return err_set_errno(err, errno, "cannot open %s", path);
-    (void)buf_reserve(out, max); /* at once: growing would leave copies of secrets behind */
-    while (buf_reserve(out, 4096) && (got = read(fd, out->data + out->len, 4096)) > 0) {
-        out->len += (size_t)got;
-        out->data[out->len] = '\0';
-    }
-    if (!buf_ok(out))
-        err_set(err, "%s is longer than %zu bytes", path, max);
-    else if (got < 0)
-        err_set_errno(err, errno, "cannot read %s", path);
-    close(fd);
-    return buf_ok(out) && got == 0 ? OK : FAILED;
-}
-
 /* The file's content without the line's end that editors put there. */
 static enum result set_from_file(const struct option *option, struct config *config,
                                  struct str path, struct err *err)
@@ -56,7 +34,7 @@ static enum result set_from_file(const struct option *option, struct config *con
     struct buf content;
 
     buf_init(&content, SECRET_MAX_BYTES);
-    result = read_file(name, SECRET_MAX_BYTES, &content, err);
+    result = file_read(name, &content, err);
     if (result == OK && memchr(buf_str(&content).data, '\0', content.len))
         result = err_set(err, "%s holds a NUL byte", name);
     if (result == OK)
@@ -164,7 +142,7 @@ static enum result apply_file(struct loading *loading, struct err *err)
     if (!loading->path)
         return OK;
     buf_init(&content, FILE_MAX_BYTES);
-    result = read_file(loading->path, FILE_MAX_BYTES, &content, err);
+    result = file_read(loading->path, &content, err);
     if (result == OK)
         result = read_lines(loading, buf_str(&content), err);
     buf_wipe(&content);

@@ -9,7 +9,7 @@
 #include "base/version.h"
 #include "dispatch/guard.h"
 #include "dispatch/headers.h"
-#include "dispatch/multi.h"
+#include "http/multi.h"
 
 #define ERROR_MAX 512
 

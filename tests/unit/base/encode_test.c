@@ -28,6 +28,27 @@ static void encodes_base64(void **state)
     buf_fini(&out);
 }
 
+static void encodes_base64url(void **state)
+{
+    /* the same without padding and with the other two letters (RFC 4648, section 5) */
+    static const char *const rows[][2] = {{"", ""},           {"f", "Zg"},
+                                          {"fo", "Zm8"},      {"foo", "Zm9v"},
+                                          {"foob", "Zm9vYg"}, {"\xfb\xff\xfe", "-__-"}};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 100);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        buf_clear(&out);
+        base64url_encode(&out, (const uint8_t *)rows[i][0], strlen(rows[i][0]));
+        CHECK_STR(buf_str(&out), str_c(rows[i][1]), rows[i][1]);
+        buf_clear(&out);
+        CHECK(base64_decode(&out, str_c(rows[i][1])), rows[i][1]);
+        CHECK_STR(buf_str(&out), str_c(rows[i][0]), rows[i][1]);
+    }
+    buf_fini(&out);
+}
+
 static void decodes_base64(void **state)
 {
     static const struct row {
@@ -109,9 +130,8 @@ static void decodes_hex(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encodes_base64),
-        cmocka_unit_test(decodes_base64),
-        cmocka_unit_test(encodes_hex),
+        cmocka_unit_test(encodes_base64), cmocka_unit_test(encodes_base64url),
+        cmocka_unit_test(decodes_base64), cmocka_unit_test(encodes_hex),
         cmocka_unit_test(decodes_hex),
     };
 

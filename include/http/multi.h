@@ -1,10 +1,10 @@
-/* A curl multi handle on a libuv loop (curl_multi_socket_action), between the files of the sender.
+/* A curl multi handle on a libuv loop (curl_multi_socket_action).
  *
  * A poll handle lives from curl's first interest in a socket to the close callback, which may come
  * after curl has closed the socket. Time-outs of 0 ms go through the loop, since curl must not be
  * entered from within its own callbacks. Source: libcurl's hiperfifo and multi-uv examples. */
-#ifndef PGHERALD_DISPATCH_MULTI_H
-#define PGHERALD_DISPATCH_MULTI_H
+#ifndef PGHERALD_HTTP_MULTI_H
+#define PGHERALD_HTTP_MULTI_H
 
 #include <curl/curl.h>
 #include <uv.h>

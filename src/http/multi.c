@@ -1,4 +1,4 @@
-#include "dispatch/multi.h"
+#include "http/multi.h"
 
 #include <stdlib.h>
 
