@@ -65,6 +65,14 @@
     X(api_key_limited_total, counter, "Requests refused since the API key's rate was used up")     \
     X(api_key_usage_rows_total, counter, "Counts of API key usage written to the database")        \
     X(api_key_usage_lost_total, counter, "Requests by API key that could not be counted")          \
+    X(tokens_checked_total, counter, "Tokens whose signature was checked")                         \
+    X(tokens_cached_total, counter, "Tokens found among those checked before")                     \
+    X(jwks_keys, gauge, "Keys of the file and of the URL that tokens are checked with")            \
+    X(jwks_read_total, counter, "Times a key set was read or fetched")                             \
+    X(jwks_failed_total, counter, "Times a key set could not be read, so that the old one stays")  \
+    X(jwks_dropped_total, counter,                                                                 \
+      "Channels and connections ended as the key of their token went")                             \
+    X(jwks_read_time_us, gauge, "When jwt_jwks_url was last fetched, microseconds since 1970")     \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
     X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \
     X(rls_errors_total, counter, "Policies that failed with an error")                             \

@@ -24,8 +24,9 @@ void checks_add(struct checks *checks, const char *name, enum check_verdict verd
                 const char *remedy, const char *found, ...) PRINTF_LIKE(5, 6);
 void checks_fini(struct checks *checks);
 
-/* Everything that needs the database, and what does not. */
+/* Everything that needs the database; what needs this machine; what clients are known by. */
 void checks_run_database(struct checks *checks, const struct config *config, struct pg_sync *conn);
 void checks_run_machine(struct checks *checks, const struct config *config);
+void checks_run_tokens(struct checks *checks, const struct config *config);
 
 #endif

@@ -32,8 +32,16 @@ struct config {
     char *tls_key_file;
     struct config_list allowed_origins; /* patterns; empty: every origin */
     struct config_address admin_listen;
+
     char *jwt_secret;
     bool admin_auth; /* metrics and status want a token or a key */
+    char *jwt_jwks_file;
+    char *jwt_jwks_url; /* https, or http to this machine; checked */
+    unsigned jwt_jwks_refresh_ms;
+    char *jwt_jwks_ca_file;          /* empty: the system's */
+    struct config_list jwt_audience; /* empty: any */
+    struct config_list jwt_issuer;   /* the same */
+    unsigned jwt_leeway_ms;
 
     unsigned api_keys_max;
     unsigned api_key_usage_flush_ms;

@@ -30,6 +30,7 @@ struct channel {
     struct phoenix_ref join_ref;
     struct session *session;
     int64_t expires;     /* of its token, seconds since 1970 */
+    uint64_t signer;     /* the key that signed it, see struct token */
     uint64_t token_hash; /* to see that a token was sent again unchanged */
     struct channel_rights rights;
     bool is_private;
@@ -75,6 +76,8 @@ void channel_drop(struct channel *channel);
 void channel_close(struct channel *channel);
 /* phx_error: the client rejoins in about a second. For trouble that will pass. */
 void channel_fail(struct channel *channel);
+/* A system message that says why, and phx_error: for trouble with its token that will pass. */
+void channel_distrust(struct channel *channel, struct str message);
 /* A system message and phx_close: the client will not come back by itself. */
 void channel_shut(struct channel *channel, struct str message);
 /* A system message; the channel stays. */

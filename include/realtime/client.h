@@ -61,6 +61,10 @@ void client_refuse(struct client *client, struct phoenix_ref join_ref, struct ph
                    struct str topic, struct str reason);
 void client_close(struct client *client, unsigned code, const char *reason);
 
+/* After keys were taken away: ends the channels, or the connection, whose token was signed with one
+ * of them, in the way that makes the client come again. */
+void client_check_keys(struct client *client);
+
 /* Once a second: idle clients, expired tokens. `now` in seconds since 1970. */
 void client_tick(struct client *client, uint64_t now_ms, int64_t now);
 

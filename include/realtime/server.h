@@ -21,7 +21,7 @@ void server_tick(struct server *server);
 void server_retire(struct server *server);
 
 /* Two steps, since libwebsockets gives its handles back to the loop: server_close(), run the loop
- * until it has nothing more to do, server_free(). */
+ * until it has nothing more to do, server_free(). NULL is fine for both. */
 void server_close(struct server *server);
 void server_free(struct server *server);
 

@@ -18,10 +18,11 @@ struct authority {
 /* What came of a request, and what HTTP calls it. */
 enum access {
     ACCESS_GRANTED,
-    ACCESS_DENIED,    /* 401: nobody we know */
-    ACCESS_FORBIDDEN, /* 403: known, but this is not for him */
-    ACCESS_LIMITED,   /* 429: too often */
-    ACCESS_LATER      /* 503: the keys are not known right now */
+    ACCESS_DENIED,      /* 401: nobody we know */
+    ACCESS_UNKNOWN_KEY, /* 401: nobody yet, but the key of his token may be had soon */
+    ACCESS_FORBIDDEN,   /* 403: known, but this is not for him */
+    ACCESS_LIMITED,     /* 429: too often */
+    ACCESS_LATER        /* 503: the keys are not known right now */
 };
 
 /* A moment on both clocks. */

@@ -1,4 +1,4 @@
-/* The checks that need no database: addresses and keys. */
+/* The checks that need no database: addresses and files. */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -74,16 +74,6 @@ static void check_address(struct checks *checks, const char *name,
                    "%s cannot be listened on: %s", text, reason ? reason : strerror(problem));
 }
 
-static void check_secret(struct checks *checks, const struct config *config)
-{
-    if (config->jwt_secret[0])
-        checks_add(checks, "jwt_secret", CHECK_OK, NULL, "set");
-    else
-        checks_add(checks, "jwt_secret", CHECK_WARN,
-                   "set jwt_secret or jwt_secret_file to the key that signs the clients' tokens",
-                   "not set: no WebSocket client is let in");
-}
-
 static void check_keys(struct checks *checks, const struct config *config)
 {
     struct vault_keys *keys;
@@ -136,7 +126,6 @@ void checks_run_machine(struct checks *checks, const struct config *config)
 
     check_address(checks, "listen", &config->listen, running);
     check_address(checks, "admin_listen", &config->admin_listen, running);
-    check_secret(checks, config);
     check_certificate(checks, config);
     check_ca_file(checks, config);
     check_keys(checks, config);

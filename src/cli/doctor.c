@@ -66,6 +66,7 @@ int cli_doctor(const struct config *config, const struct cli_args *args)
 
     check_database(&checks, config);
     checks_run_machine(&checks, config);
+    checks_run_tokens(&checks, config);
     for (size_t i = 0; i < checks.count; i++)
         healthy = healthy && checks.items[i].verdict != CHECK_FAIL;
     if (args->flags & CLI_JSON)

@@ -217,6 +217,35 @@ static bool has_long_item(const struct config_list *list)
     return false;
 }
 
+static bool names_this_host(struct str authority)
+{
+    static const struct str hosts[] = {STR("localhost"), STR("127.0.0.1"), STR("[::1]")};
+
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++)
+        if (str_starts(authority, hosts[i]) &&
+            (authority.len == hosts[i].len || authority.data[hosts[i].len] == ':'))
+            return true;
+    return false;
+}
+
+/* Keys that came over a network without TLS may be anybody's. An @ might hide the host, and would
+ * put a password in the log. */
+static bool is_key_url(struct str url)
+{
+    bool plain = str_starts(url, STR("http://"));
+    struct str authority;
+
+    if (!plain && !str_starts(url, STR("https://")))
+        return false;
+    for (size_t i = 0; i < url.len; i++)
+        if ((unsigned char)url.data[i] <= ' ' || (unsigned char)url.data[i] > '~' ||
+            strchr("@\\\"<>^`{|}", url.data[i]))
+            return false;
+    authority = str_from(url.data + (plain ? 7 : 8), url.len - (plain ? 7 : 8));
+    (void)str_split(authority, '/', &authority, &url);
+    return authority.len > 0 && (!plain || names_this_host(authority));
+}
+
 static enum result check(const struct loading *loading, struct err *err)
 {
     const struct config *config = loading->config;
@@ -242,6 +271,11 @@ static enum result check(const struct loading *loading, struct err *err)
                        source_of(loading,
                                  config->tls_cert_file[0] ? "tls_cert_file" : "tls_key_file",
                                  source));
+    if (config->jwt_jwks_url[0] && !is_key_url(str_c(config->jwt_jwks_url)))
+        return err_set(err,
+                       "%s: https://host/path is wanted, without a password; http:// only for "
+                       "localhost, 127.0.0.1 and [::1]",
+                       source_of(loading, "jwt_jwks_url", source));
     if (config->listen.port == config->admin_listen.port &&
         strcmp(config->listen.host, config->admin_listen.host) == 0)
         return err_set(err, "%s: the same address as listen; they have to differ",

@@ -78,12 +78,62 @@ const struct option options[] = {
      .standard = "off",
      .help = "Whether /metrics and /status.json want a token of service_role, or an API key with\n"
              "the scope admin. /healthz and /readyz never do."},
-    {.name = "jwt_secret",
+    {.group = "Tokens",
+     .name = "jwt_secret",
      .kind = OPTION_SECRET,
      TARGET(jwt_secret),
      .standard = "",
-     .help = "The key of the HS256 tokens that clients bring, at least 32 bytes. Without it no\n"
-             "client gets in."},
+     .help = "The key of the HS256 tokens that clients bring, at least 32 bytes. Without it, and\n"
+             "without a key set below, no client gets in."},
+    {.name = "jwt_jwks_file",
+     .kind = OPTION_TEXT,
+     TARGET(jwt_jwks_file),
+     .standard = "",
+     .help =
+         "A file with a JSON Web Key Set, for tokens signed with RS256, ES256, EdDSA and others.\n"
+         "It is read again when it changes."},
+    {.name = "jwt_jwks_url",
+     .kind = OPTION_TEXT,
+     TARGET(jwt_jwks_url),
+     .standard = "",
+     .help =
+         "Where such a set is fetched, such as\n"
+         "https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json. Without TLS only from this\n"
+         "host: http://127.0.0.1, http://[::1] or http://localhost."},
+    {.name = "jwt_jwks_refresh",
+     .kind = OPTION_DURATION,
+     TARGET(jwt_jwks_refresh_ms),
+     .standard = "10min",
+     .min = 1 * SECOND,
+     .max = 24 * HOUR,
+     .help =
+         "How often it is fetched, and how long a key that was taken out of it is still trusted.\n"
+         "A token of a new key has it fetched at once."},
+    {.name = "jwt_jwks_ca_file",
+     .kind = OPTION_TEXT,
+     TARGET(jwt_jwks_ca_file),
+     .standard = "",
+     .help =
+         "A PEM file of certificate authorities to trust with jwt_jwks_url; empty: the system's."},
+    {.name = "jwt_audience",
+     .kind = OPTION_LIST,
+     TARGET(jwt_audience),
+     .standard = "",
+     .help = "If set, the claim aud of a token must be, or hold, one of these."},
+    {.name = "jwt_issuer",
+     .kind = OPTION_LIST,
+     TARGET(jwt_issuer),
+     .standard = "",
+     .help = "If set, the claim iss of a token must be one of these."},
+    {.name = "jwt_leeway",
+     .kind = OPTION_DURATION,
+     TARGET(jwt_leeway_ms),
+     .standard = "0",
+     .min = 0,
+     .max = 300 * SECOND,
+     .help =
+         "How far the clock of who issues tokens may be off: exp and nbf are taken so much wider,\n"
+         "in whole seconds."},
 
     {.group = "API keys",
      .name = "api_keys_max",

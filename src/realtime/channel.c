@@ -164,6 +164,15 @@ void channel_shut(struct channel *channel, struct str message)
     channel_unref(channel);
 }
 
+void channel_distrust(struct channel *channel, struct str message)
+{
+    channel_ref(channel);
+    channel_system(channel, false, STR("system"), message);
+    if (channel->client)
+        channel_fail(channel);
+    channel_unref(channel);
+}
+
 void channel_leave(struct channel *channel, const struct phoenix_frame *frame)
 {
     channel_ref(channel);

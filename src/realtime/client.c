@@ -244,6 +244,38 @@ void client_receive_binary(struct client *client, struct str bytes, uint64_t now
         receive_push(client, &push);
 }
 
+/* One whose join waits for its rights is told in the join's answer. */
+static void distrust(struct channel *channel)
+{
+    struct err err;
+
+    stat_add(&channel->client->core->stats->jwks_dropped_total, 1);
+    err_set(&err, "JwtSignatureError: Failed to validate JWT signature");
+    if (channel->joining)
+        joining_decide(channel, NULL, &err);
+    else
+        channel_distrust(channel, STR("The key that signed the token is no longer valid"));
+}
+
+void client_check_keys(struct client *client)
+{
+    const struct token_verifier *verifier = client->core->authority.verifier;
+    struct channel *next;
+
+    if (client->closing)
+        return;
+    if (!token_verifier_has_key(verifier, client->token->signer)) {
+        stat_add(&client->core->stats->jwks_dropped_total, 1);
+        client_close(client, CLIENT_CLOSE_POLICY, "the key of its token is no longer valid");
+        return;
+    }
+    for (struct channel *channel = client->channels; channel && !client->closing; channel = next) {
+        next = channel->next;
+        if (!token_verifier_has_key(verifier, channel->signer))
+            distrust(channel);
+    }
+}
+
 void client_tick(struct client *client, uint64_t now_ms, int64_t now)
 {
     struct channel *next;

@@ -19,7 +19,8 @@ void joining_free(struct joining *joining)
 struct identity {
     struct session *session; /* one reference */
     int64_t expires;
-    uint64_t token_hash;
+    uint64_t signer, token_hash;
+    bool may_pass; /* if there is none: whether what is wrong may pass */
 };
 
 static enum result check_role(struct core *core, const char *role, bool needs_database,
@@ -51,6 +52,7 @@ static enum result identify(struct core *core, struct str text, const struct tok
                                       : authority_renew(&core->authority, fallback, SCOPE_REALTIME,
                                                         moment_now(), &token, err);
 
+    out->may_pass = access == ACCESS_LATER || access == ACCESS_UNKNOWN_KEY;
     if (access != ACCESS_GRANTED)
         return FAILED;
     used = token ? token : fallback;
@@ -60,6 +62,7 @@ static enum result identify(struct core *core, struct str text, const struct tok
     }
     out->session = session_get(&core->sessions, used);
     out->expires = used->expires;
+    out->signer = used->signer;
     out->token_hash = hash_more(0, text);
     token_free(token);
     return OK;
@@ -70,6 +73,7 @@ static void assume(struct channel *channel, const struct identity *identity)
     session_unref(channel->session);
     channel->session = identity->session;
     channel->expires = identity->expires;
+    channel->signer = identity->signer;
     channel->token_hash = identity->token_hash;
 }
 
@@ -302,10 +306,12 @@ void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)
 
     if (text.len == 0 || hash_more(0, text) == channel->token_hash)
         return;
-    if (identify(client->core, text, client->token, false, &identity, &err) != OK) {
+    if (identify(client->core, text, client->token, false, &identity, &err) == OK) {
+        assume(channel, &identity);
+        authorize(channel);
+    } else if (identity.may_pass) {
+        channel_distrust(channel, str_c(err.message)); /* it rejoins once the keys are here */
+    } else {
         channel_shut(channel, str_c(err.message));
-        return;
     }
-    assume(channel, &identity);
-    authorize(channel);
 }

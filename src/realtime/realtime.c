@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "realtime/client.h"
 #include "realtime/fanout.h"
+#include "realtime/jwks_watch.h"
 #include "realtime/presence.h"
 #include "realtime/server.h"
 
@@ -20,6 +21,7 @@ struct realtime {
     struct queue *inbox;
     struct fanout *fanout;
     struct rls *rls;
+    struct jwks_watch *jwks;
     struct server *server;
     uv_loop_t loop;
     uv_async_t wake; /* the inbox has something */
@@ -122,6 +124,7 @@ static void finish_stopping(struct realtime *realtime)
     rls_close(realtime->rls);
     realtime->rls = NULL;
     fanout_set_rls(realtime->fanout, NULL);
+    jwks_watch_close(realtime->jwks);
     uv_close((uv_handle_t *)&realtime->tick, NULL);
     uv_close((uv_handle_t *)&realtime->presence, NULL);
     uv_close((uv_handle_t *)&realtime->wake, NULL);
@@ -146,6 +149,7 @@ static void on_tick(uv_timer_t *timer)
         client_tick(client, now_ms, now);
     }
     server_tick(realtime->server);
+    jwks_watch_tick(realtime->jwks, now_ms);
     show_levels(realtime);
 }
 
@@ -207,7 +211,8 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
     realtime->inbox = inbox;
     realtime->fanout = fanout_new(&realtime->core);
     init_loop(realtime);
-    if (server_open(&realtime->loop, &realtime->core, &realtime->server, err) != OK) {
+    if (jwks_watch_open(&realtime->loop, &realtime->core, &realtime->jwks, err) != OK ||
+        server_open(&realtime->loop, &realtime->core, &realtime->server, err) != OK) {
         finish_stopping(realtime);
         uv_run(&realtime->loop, UV_RUN_DEFAULT);
         free_all(realtime);

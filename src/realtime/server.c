@@ -154,6 +154,8 @@ void server_retire(struct server *server)
 
 void server_close(struct server *server)
 {
+    if (!server)
+        return;
     flush_close(&server->flush);
     if (server->context)
         lws_context_destroy(server->context);

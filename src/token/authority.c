@@ -42,6 +42,7 @@ unsigned access_status(enum access access)
     case ACCESS_GRANTED:
         return 200;
     case ACCESS_DENIED:
+    case ACCESS_UNKNOWN_KEY:
         return 401;
     case ACCESS_FORBIDDEN:
         return 403;
@@ -150,10 +151,11 @@ static enum access identify_token(const struct authority *authority, struct str 
                                   enum scope need, struct moment now, struct token **out,
                                   struct err *err)
 {
+    enum token_fault fault = token_verify(authority->verifier, text, seconds(now), out, err);
     enum access access;
 
-    if (token_verify(authority->verifier, text, seconds(now), out, err) != TOKEN_VALID)
-        return ACCESS_DENIED;
+    if (fault != TOKEN_VALID)
+        return fault == TOKEN_UNKNOWN_KEY ? ACCESS_UNKNOWN_KEY : ACCESS_DENIED;
     access = check_role(*out, need, err);
     if (access != ACCESS_GRANTED) {
         token_free(*out);

@@ -1,29 +1,58 @@
 #include "token/token.h"
 
-#include "base/json.h" /* before jansson.h, which has a macro of the same name as one of its functions */
-#include "base/mem.h"
-
-#include <inttypes.h>
-#include <jansson.h>
-#include <rhonabwy.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "token/cache.h"
+#include "token/claims.h"
+#include "token/header.h"
+#include "token/set.h"
+
+/* Signatures that are checked for one token: several keys may have no name, or the same one. */
+#define MAX_TRIES 4
+
+#define ORIGINS 2
+
 struct token_verifier {
-    jwk_t *secret; /* NULL: none, so nothing can be verified */
+    struct jwk *secret;         /* NULL: none */
+    struct jwks *sets[ORIGINS]; /* by enum jwks_origin; NULL: none (yet) */
+    struct token_rules rules;
+    struct cache *cache; /* NULL: none */
+    struct stats *stats; /* NULL: nobody counts */
+    void (*on_unknown_key)(void *arg);
+    void *unknown_arg;
 };
+
+struct token *token_ref(struct token *token)
+{
+    token->further_refs++;
+    return token;
+}
+
+void token_free(struct token *token)
+{
+    if (!token)
+        return;
+    if (token->further_refs > 0) {
+        token->further_refs--;
+        return;
+    }
+    free(token->role);
+    free(token->sub);
+    free(token->claims);
+    free(token);
+}
+
+/* The verifier */
 
 struct token_verifier *token_verifier_new(struct str secret)
 {
     struct token_verifier *verifier = mem_alloc(sizeof(*verifier));
 
-    if (secret.len == 0)
-        return verifier;
-    if (r_jwk_init(&verifier->secret) != RHN_OK ||
-        r_jwk_import_from_symmetric_key(verifier->secret, (const unsigned char *)secret.data,
-                                        secret.len) != RHN_OK) {
-        r_jwk_free(verifier->secret);
-        verifier->secret = NULL;
+    if (secret.len > 0) {
+        verifier->secret = mem_alloc(sizeof(*verifier->secret));
+        jwk_of_secret(secret, verifier->secret);
     }
     return verifier;
 }
@@ -32,31 +61,72 @@ void token_verifier_free(struct token_verifier *verifier)
 {
     if (!verifier)
         return;
-    r_jwk_free(verifier->secret);
+    if (verifier->secret)
+        jwk_fini(verifier->secret);
+    free(verifier->secret);
+    for (size_t i = 0; i < ORIGINS; i++)
+        jwks_free(verifier->sets[i]);
+    cache_free(verifier->cache);
     free(verifier);
 }
 
-void token_free(struct token *token)
+void token_verifier_set_rules(struct token_verifier *verifier, const struct token_rules *rules)
 {
-    if (!token)
-        return;
-    free(token->role);
-    free(token->sub);
-    free(token->claims);
-    free(token);
+    verifier->rules = *rules;
 }
 
-static enum token_fault malformed(struct err *err)
+void token_verifier_set_cache(struct token_verifier *verifier, size_t tokens, struct stats *stats)
 {
-    (void)err_set(err, "MalformedJWT: The token provided is not a valid JWT");
-    return TOKEN_MALFORMED;
+    cache_free(verifier->cache);
+    verifier->cache = cache_new(tokens);
+    verifier->stats = stats;
 }
 
-static enum token_fault untrusted(struct err *err)
+void token_verifier_set_keys(struct token_verifier *verifier, enum jwks_origin origin,
+                             struct jwks *keys)
 {
-    (void)err_set(err, "JwtSignatureError: Failed to validate JWT signature");
-    return TOKEN_UNTRUSTED;
+    jwks_free(verifier->sets[origin]);
+    verifier->sets[origin] = keys;
+    if (verifier->cache)
+        cache_clear(verifier->cache);
 }
+
+const struct jwks *token_verifier_keys(const struct token_verifier *verifier,
+                                       enum jwks_origin origin)
+{
+    return verifier->sets[origin];
+}
+
+bool token_verifier_has_key(const struct token_verifier *verifier, uint64_t key)
+{
+    if (key == 0)
+        return true;
+    for (size_t set = 0; set < ORIGINS; set++)
+        for (size_t i = 0; verifier->sets[set] && i < verifier->sets[set]->count; i++)
+            if (verifier->sets[set]->keys[i].id == key)
+                return true;
+    return false;
+}
+
+void token_verifier_on_unknown_key(struct token_verifier *verifier, void (*cb)(void *arg),
+                                   void *arg)
+{
+    verifier->on_unknown_key = cb;
+    verifier->unknown_arg = arg;
+}
+
+/* The signature */
+
+/* A token on its way through the checks. */
+struct candidate {
+    struct str text;
+    struct str signature; /* in base64url */
+    struct header header;
+    jws_t *jws;
+    unsigned tries;
+    bool named;            /* a key of the kid in its header is known */
+    const struct jwk *key; /* which signed it */
+};
 
 /* Three non-empty runs of the URL alphabet with dots between: what any JWT looks like (RFC 7515,
  * 7.1). An unsigned one has nothing behind the second dot; it is a JWT, only nobody's. */
@@ -83,109 +153,145 @@ static bool has_shape(struct str text)
     return dots == 2;
 }
 
-/* The claims are taken from what the library verified, never from the text beside it. Keys that the
- * token brings along in its header are not looked at (R_PARSE_NONE). */
-static enum token_fault open_signed(const struct token_verifier *verifier, struct str text,
-                                    jws_t *jws, struct err *err)
+/* Keys and certificates that the token brings along are not looked at (R_PARSE_NONE). */
+static bool open_token(struct candidate *token)
 {
-    if (text.data[text.len - 1] == '.')
-        return untrusted(err);
-    if (r_jws_advanced_compact_parsen(jws, text.data, text.len, R_PARSE_NONE, 0) != RHN_OK)
-        return malformed(err);
-    if (r_jws_get_alg(jws) != R_JWA_ALG_HS256 || !verifier->secret)
-        return untrusted(err);
-    if (r_jws_verify_signature(jws, verifier->secret, 0) != RHN_OK)
-        return untrusted(err);
-    return TOKEN_VALID;
+    struct str header, rest, payload;
+
+    (void)str_split(token->text, '.', &header, &rest);
+    (void)str_split(rest, '.', &payload, &token->signature);
+    if (!header_read(header, &token->header))
+        return false;
+    /* Nothing more is needed to refuse it, and the library would call it malformed. */
+    if (!token->header.known || token->signature.len == 0)
+        return true;
+    return r_jws_init(&token->jws) == RHN_OK &&
+           r_jws_advanced_compact_parsen(token->jws, token->text.data, token->text.len,
+                                         R_PARSE_NONE, R_FLAG_IGNORE_REMOTE) == RHN_OK;
 }
 
-/* NumericDate may have a fraction (RFC 7519, 2). */
-static bool read_time(const json_t *value, int64_t *seconds)
+static void close_token(struct candidate *token)
 {
-    double real;
+    header_fini(&token->header);
+    r_jws_free(token->jws);
+}
 
-    if (json_is_integer(value)) {
-        *seconds = json_integer_value(value);
-        return true;
-    }
-    real = json_real_value(value);
-    if (!json_is_real(value) || real < -9e15 || real > 9e15)
+/* The library would take a signature of another curve's length. */
+static bool has_right_length(const struct candidate *token)
+{
+    size_t bytes = alg_signature_bytes(token->header.alg);
+
+    return bytes == 0 || token->signature.len == (bytes * 8 + 5) / 6;
+}
+
+static bool try_key(struct candidate *token, const struct jwk *key)
+{
+    if (!(key->algs & ALG_BIT(token->header.alg)) || token->tries >= MAX_TRIES)
         return false;
-    *seconds = (int64_t)real;
+    token->tries++;
+    if (!jwk_verifies(key, token->jws, token->text))
+        return false;
+    token->key = key;
     return true;
 }
 
-static enum token_fault read_times(const json_t *claims, int64_t now, int64_t *expires,
-                                   struct err *err)
+/* Of the key sets, those of the token's kid (`by_name`), or those that have no kid to differ by,
+ * all of them if the token has none. */
+static bool try_sets(const struct token_verifier *verifier, struct candidate *token, bool by_name)
 {
-    const json_t *not_before = json_object_get(claims, "nbf");
-    int64_t start;
+    const char *kid = token->header.kid;
 
-    if (!read_time(json_object_get(claims, "exp"), expires)) {
-        (void)err_set(err, "InvalidJWTToken: Fields `role` and `exp` are required in JWT");
-        return TOKEN_INCOMPLETE;
+    for (size_t i = 0; i < ORIGINS; i++) {
+        const struct jwks *set = verifier->sets[i];
+
+        for (size_t k = 0; set && k < set->count; k++) {
+            const struct jwk *key = &set->keys[k];
+            bool named = kid && key->kid && strcmp(kid, key->kid) == 0;
+
+            token->named = token->named || named;
+            if ((by_name ? named : !kid || !key->kid) && try_key(token, key))
+                return true;
+        }
     }
-    if (*expires <= now) {
-        (void)err_set(err, "InvalidJWTToken: Token has expired %" PRId64 " seconds ago",
-                      now - *expires);
-        return TOKEN_EXPIRED;
-    }
-    if (not_before && (!read_time(not_before, &start) || start > now)) {
-        (void)err_set(err, "InvalidJWTToken: Token is not valid yet (nbf)");
-        return TOKEN_TOO_EARLY;
-    }
-    return TOKEN_VALID;
+    return false;
 }
 
-static enum token_fault read_claims(struct str text, int64_t now, struct token **out,
-                                    struct err *err)
+/* The key decides which algorithms it verifies, and the kid which keys come first; the token itself
+ * decides nothing. The shared secret has no name: issuers put all kinds of kid beside HS256. */
+static bool is_signed(const struct token_verifier *verifier, struct candidate *token)
 {
-    json_t *claims = json_loadb(text.data, text.len, 0, NULL);
-    const char *role = json_string_value(json_object_get(claims, "role"));
-    const char *sub = json_string_value(json_object_get(claims, "sub"));
-    enum token_fault fault;
-    int64_t expires;
+    if (!token->header.known || !has_right_length(token) || !token->jws)
+        return false;
+    return (verifier->secret && try_key(token, verifier->secret)) ||
+           try_sets(verifier, token, true) || try_sets(verifier, token, false);
+}
 
-    if (!json_is_object(claims) || !json_is_jsonb(text)) {
-        json_decref(claims);
-        return malformed(err);
+/* A shared secret is never fetched, so no newer one is looked for. */
+static enum token_fault untrusted(const struct token_verifier *verifier,
+                                  const struct candidate *token, struct err *err)
+{
+    (void)err_set(err, "JwtSignatureError: Failed to validate JWT signature");
+    if (!token->jws || token->named || token->header.alg == ALG_HS256 || !verifier->on_unknown_key)
+        return TOKEN_UNTRUSTED;
+    verifier->on_unknown_key(verifier->unknown_arg);
+    return TOKEN_UNKNOWN_KEY;
+}
+
+/* The claims are taken from what the library verified, never from the text beside it. */
+static enum token_fault read_payload(const struct token_verifier *verifier,
+                                     const struct candidate *token, int64_t now, struct token **out,
+                                     struct err *err)
+{
+    size_t len = 0;
+    const unsigned char *payload = r_jws_get_payload(token->jws, &len);
+    enum token_fault fault;
+
+    if (!payload)
+        return claims_malformed(err);
+    fault = claims_read(str_from((const char *)payload, len), &verifier->rules, now, out, err);
+    if (!fault)
+        (*out)->signer = token->key->id;
+    return fault;
+}
+
+static enum token_fault verify(const struct token_verifier *verifier, struct str text, int64_t now,
+                               struct token **out, struct err *err)
+{
+    struct candidate token = {.text = text};
+    enum token_fault fault;
+
+    if (verifier->stats)
+        stat_add(&verifier->stats->tokens_checked_total, 1);
+    if (!open_token(&token)) {
+        fault = claims_malformed(err);
+    } else if (is_signed(verifier, &token)) {
+        fault = read_payload(verifier, &token, now, out, err);
+    } else {
+        fault = untrusted(verifier, &token, err);
     }
-    fault = read_times(claims, now, &expires, err);
-    if (!fault && (!role || !*role || strlen(role) > TOKEN_MAX_ROLE)) {
-        (void)err_set(err, "InvalidJWTToken: Fields `role` and `exp` are required in JWT");
-        fault = TOKEN_INCOMPLETE;
-    }
-    if (!fault) {
-        *out = mem_alloc(sizeof(**out));
-        (*out)->role = mem_strdup(role);
-        (*out)->sub = mem_strdup(sub);
-        (*out)->expires = expires;
-        (*out)->claims = str_dup(text);
-        (*out)->claims_len = text.len;
-    }
-    json_decref(claims);
+    close_token(&token);
     return fault;
 }
 
 enum token_fault token_verify(const struct token_verifier *verifier, struct str text, int64_t now,
                               struct token **out, struct err *err)
 {
-    jws_t *jws = NULL;
+    struct cache_key key;
     enum token_fault fault;
-    const unsigned char *payload;
-    size_t len = 0;
 
     *out = NULL;
     if (text.len > TOKEN_MAX_BYTES || !has_shape(text))
-        return malformed(err);
-    if (r_jws_init(&jws) != RHN_OK)
-        return malformed(err);
-    fault = open_signed(verifier, text, jws, err);
-    if (!fault) {
-        payload = r_jws_get_payload(jws, &len);
-        fault = payload ? read_claims(str_from((const char *)payload, len), now, out, err)
-                        : malformed(err);
+        return claims_malformed(err);
+    if (!verifier->cache)
+        return verify(verifier, text, now, out, err);
+    cache_key_of(text, &key);
+    *out = cache_find(verifier->cache, &key, now);
+    if (*out) {
+        stat_add(&verifier->stats->tokens_cached_total, 1);
+        return TOKEN_VALID;
     }
-    r_jws_free(jws);
+    fault = verify(verifier, text, now, out, err);
+    if (!fault)
+        cache_add(verifier->cache, &key, *out);
     return fault;
 }

@@ -58,16 +58,15 @@ static inline char *jwt(const char *role, int64_t lives_s)
     return text;
 }
 
+/* Seen at a time long ago, so that it may have expired since. */
 static inline struct token *token_of(const struct world *w, const char *role, int64_t lives_s)
 {
-    char *text = jwt(role, 60);
+    char *text = jwt(role, lives_s);
     struct token *token;
     struct err err;
 
-    if (token_verify(w->core.authority.verifier, str_c(text), clock_now_us() / 1000000, &token,
-                     &err))
+    if (token_verify(w->core.authority.verifier, str_c(text), 1, &token, &err))
         fail_msg("%s", err.message);
-    token->expires += lives_s - 60;
     r_free(text);
     return token;
 }

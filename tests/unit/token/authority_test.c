@@ -3,6 +3,7 @@
 
 #include <rhonabwy.h>
 
+#include "signing.h"
 #include "token/keys.h"
 
 #define SECRET "an-example-secret-of-at-least-32-bytes"
@@ -313,6 +314,35 @@ static void test_renewing(void **state)
     r_free(text);
 }
 
+static void on_unknown_key(void *arg)
+{
+    (void)arg;
+}
+
+/* A stranger, unless newer keys are being fetched: then he may not be one for long. */
+static void tells_keys_that_may_come(void **state)
+{
+    struct world *w = *state;
+    EVP_PKEY *key = signing_key(SIGNING_P256);
+    struct token *token;
+    struct buf text;
+    struct err err;
+
+    signing_token(&text, "{\"alg\":\"ES256\"}", STR("{\"role\":\"anon\",\"exp\":2000}"), key,
+                  "SHA256", false);
+    assert_int_equal(
+        authority_identify(&w->authority, buf_str(&text), SCOPE_REALTIME, now, &token, &err),
+        ACCESS_DENIED);
+    token_verifier_on_unknown_key(w->authority.verifier, on_unknown_key, NULL);
+    assert_int_equal(
+        authority_identify(&w->authority, buf_str(&text), SCOPE_REALTIME, now, &token, &err),
+        ACCESS_UNKNOWN_KEY);
+    assert_null(token);
+    assert_int_equal(access_status(ACCESS_UNKNOWN_KEY), 401);
+    buf_fini(&text);
+    EVP_PKEY_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_untrusted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rate_and_usage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_renewing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tells_keys_that_may_come, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
