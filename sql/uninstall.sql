@@ -117,10 +117,24 @@ begin
     drop schema pgherald_audit cascade;
   end if;
 
-  -- auth.uid() and its kin, where they are ours and no policy of the project asks them
+  -- messages to topics, where the table is ours, with the policies on it
+  if exists (
+    select from pg_catalog.pg_class c
+    where c.relnamespace = to_regnamespace('realtime') and c.relname = 'messages'
+      and obj_description(c.oid, 'pg_class') like 'pgherald:%')
+  then
+    begin
+      drop table realtime.messages;
+    exception when dependent_objects_still_exist then
+      raise notice 'realtime.messages stays: the project uses it';
+    end;
+  end if;
+
+  -- auth.uid(), realtime.topic() and their kin, where they are ours and no policy of the project asks
+  -- them
   for item in
     select p.oid::regprocedure as signature from pg_catalog.pg_proc p
-    where p.pronamespace = to_regnamespace('auth') and obj_description(p.oid, 'pg_proc') like 'pgherald:%'
+    where p.pronamespace in (to_regnamespace('auth'), to_regnamespace('realtime')) and obj_description(p.oid, 'pg_proc') like 'pgherald:%'
   loop
     begin
       execute format('drop function %s', item.signature);
@@ -128,13 +142,16 @@ begin
       raise notice '% stays: policies use it', item.signature;
     end;
   end loop;
-  if obj_description(to_regnamespace('auth'), 'pg_namespace') like 'pgherald:%' then
+  for item in
+    select n.nspname from pg_catalog.pg_namespace n
+    where n.nspname in ('auth', 'realtime') and obj_description(n.oid, 'pg_namespace') like 'pgherald:%'
+  loop
     begin
-      drop schema auth;
+      execute format('drop schema %I', item.nspname);
     exception when dependent_objects_still_exist then
-      raise notice 'schema auth stays: it is not empty';
+      raise notice 'schema % stays: it is not empty', item.nspname;
     end;
-  end if;
+  end loop;
 end
 $uninstall$;
 

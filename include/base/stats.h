@@ -33,6 +33,7 @@
     X(backpressure_total, counter, "Times the reading of WAL was paused for a slow store")         \
     X(reconnects_total, counter, "Times the pipeline had to connect anew")                         \
     X(realtime_gaps_total, counter, "Times rows were left out since the realtime queue was full")  \
+    X(messages_rejected_total, counter, "Rows of realtime.messages that could not be sent")        \
     X(clients, gauge, "WebSocket connections")                                                     \
     X(channels, gauge, "Joined channels")                                                          \
     X(bindings, gauge, "postgres_changes subscriptions")                                           \
@@ -73,6 +74,7 @@
     X(jwks_dropped_total, counter,                                                                 \
       "Channels and connections ended as the key of their token went")                             \
     X(jwks_read_time_us, gauge, "When jwt_jwks_url was last fetched, microseconds since 1970")     \
+    X(authorizations_total, counter, "Questions put to the database about private topics")         \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
     X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \
     X(rls_errors_total, counter, "Policies that failed with an error")                             \

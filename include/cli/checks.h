@@ -26,6 +26,8 @@ void checks_fini(struct checks *checks);
 
 /* Everything that needs the database; what needs this machine; what clients are known by. */
 void checks_run_database(struct checks *checks, const struct config *config, struct pg_sync *conn);
+/* Private channels, messages from SQL, Supabase's publication. */
+void checks_run_realtime(struct checks *checks, const struct config *config, struct pg_sync *conn);
 void checks_run_machine(struct checks *checks, const struct config *config);
 void checks_run_tokens(struct checks *checks, const struct config *config);
 

@@ -8,13 +8,14 @@
 #include "base/queue.h"
 #include "base/stats.h"
 #include "config/config.h"
+#include "daemon/feed.h"
 
 struct pipeline;
 
 /* The doors to the other loops. All are called on the pipeline's thread. */
 struct pipeline_doors {
-    struct queue *realtime;                     /* struct event go in here */
-    uint64_t (*bindings)(void *arg);            /* while 0, nobody wants rows */
+    struct queue *realtime; /* struct event go in here */
+    struct feed_audience audience;
     void (*outbox_grew)(void *arg);             /* deliveries were committed */
     void (*finished)(void *arg, int exit_code); /* endpos is reached, or cannot be */
     void *arg;

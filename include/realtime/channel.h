@@ -7,16 +7,12 @@
 
 #include "realtime/client.h"
 #include "realtime/join.h"
+#include "realtime/rights.h"
 
+struct catchup;
 struct joining;
 struct presence;
 struct room;
-
-/* What a channel may do in its topic. In a public one: everything. */
-struct channel_rights {
-    bool may_read_broadcast, may_send_broadcast;
-    bool may_read_presence, may_send_presence;
-};
 
 struct channel {
     unsigned refs;
@@ -24,6 +20,8 @@ struct channel {
     struct channel *next;    /* of the client's */
     struct joining *joining; /* NULL once the join is answered */
     struct room *room;       /* NULL before that */
+    struct catchup *catchup; /* NULL: no stored messages were wanted */
+    unsigned petitions;      /* how often its rights were asked about */
     size_t place_in_room;
     char *topic;
     uint64_t topic_hash;

@@ -6,6 +6,8 @@
 #include "config/config.h"
 #include "realtime/hub.h"
 #include "realtime/rate.h"
+#include "realtime/recent.h"
+#include "realtime/rights.h"
 #include "realtime/rls.h"
 #include "realtime/room.h"
 #include "realtime/session.h"
@@ -14,6 +16,7 @@
 struct client;
 struct channel;
 struct frame;
+struct replay;
 
 /* What presence.c keeps of all rooms. */
 struct presences {
@@ -41,13 +44,21 @@ struct core {
     /* Somebody's presence has changed: presence_flush() has to be called soon. May be NULL. */
     void (*presence_due)(void *arg);
     void *presence_due_arg;
+    struct recent recent; /* messages */
     /* Whether a client may have this role: asks rls, or whatever a test puts here. */
     enum rls_role (*check_role)(void *arg, const char *role);
     void *check_role_arg;
     /* Who may do what in a private channel: calls joining_decide(), at once or later. NULL: nobody
      * may join one. */
     void (*authorize)(void *arg, struct channel *channel);
-    void *authorize_arg;
+    /* Stored messages for a channel that has just been joined: fills its catchup. NULL: nobody gets
+     * any. */
+    void (*replay)(void *arg, struct channel *channel, const struct replay *replay);
+    /* What a session may do in a private topic: calls back at once or later. NULL: nobody can say.
+     */
+    void (*ask_rights)(void *arg, struct session *session, struct str topic, rights_cb *cb,
+                       void *cb_arg);
+    void *authorize_arg; /* of these three */
 };
 
 void core_init(struct core *core, const struct config *config, struct stats *stats);

@@ -25,9 +25,11 @@ void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)
 
 /* The verdict on a channel, for core->authorize: `rights`, or NULL and `why` in the protocol's
  * words. It is given once for each question, and does nothing if the channel has been left
- * meanwhile. Of a channel that is joined already (its token has changed) it replaces the rights;
- * one that may no longer read what it could is shut. */
+ * meanwhile. Who may read nothing may not join. Of a channel that is joined already (its token has
+ * changed) it replaces the rights; one that may no longer read what it could is shut. */
 void joining_decide(struct channel *channel, const struct channel_rights *rights,
                     const struct err *why);
+/* The same where there is no verdict, and one may be had later: the client tries again. */
+void joining_fail(struct channel *channel, const struct err *why);
 
 #endif

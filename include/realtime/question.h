@@ -24,7 +24,7 @@ struct verdict {
 };
 
 struct question {
-    struct event *event; /* EVENT_ROW, one reference */
+    struct event *event; /* one reference; of an EVENT_MESSAGE nobody is asked anything */
     struct session **sessions;
     struct verdict *verdicts; /* as many as sessions */
     size_t count, cap;

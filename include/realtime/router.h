@@ -20,6 +20,17 @@ enum method {
 #define ROUTE_PARTS 4
 #define ALLOW_TEXT 32
 
+struct answer;
+
+/* An answer that comes later: what the request borrows lives until then, unless the client hangs up
+ * before. */
+struct later {
+    struct answer *answer; /* to be filled in; NULL: the client has hung up */
+    struct later **slot;   /* where the wire looks whether it is still to wait */
+    void (*wake)(void *arg);
+    void *arg;
+};
+
 /* What a handler is given; everything is borrowed. */
 struct request {
     struct core *core;
@@ -30,6 +41,7 @@ struct request {
     struct str content_type;  /* empty: none was named */
     struct admission *caller; /* who asks; caller->token is NULL if the route asks nobody */
     struct moment now;
+    struct later **later; /* see request_defer() */
 };
 
 #define MEDIA_TEXT "text/plain; charset=utf-8"
@@ -65,6 +77,13 @@ const struct route *router_find(const struct route *routes, size_t count, enum m
 
 /* Whether the body's declared type is what the route takes; parameters behind `;` do not matter. */
 bool route_accepts(const struct route *route, struct str content_type);
+
+/* For a handler that cannot answer yet: it leaves the answer empty, fills in later->answer when it
+ * can, and then, or when the client has hung up, ends it. Once a request. */
+struct later *request_defer(const struct request *request, struct answer *answer);
+void later_end(struct later *later);
+/* For the wire: the request is gone. NULL is fine. */
+void later_hang_up(struct later *later);
 
 /* The value of a pair in the query; false if there is no such pair. */
 bool query_get(struct str query, struct str name, struct str *value);

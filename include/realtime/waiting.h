@@ -1,5 +1,5 @@
 /* A row on its way to the clients that bound it: the question who may read it, and where it goes.
- */
+ * Or a message to a topic, which stands in the same line. */
 #ifndef PGHERALD_REALTIME_WAITING_H
 #define PGHERALD_REALTIME_WAITING_H
 
@@ -34,9 +34,12 @@ struct waiting {
 
 /* Finds everybody who bound the row; NULL if there is nobody. */
 struct waiting *waiting_new(struct core *core, struct event *event);
+/* The same for a message: there is nothing to ask about it, but it must not overtake the rows in
+ * front of it. */
+struct waiting *waiting_new_message(const struct core *core, struct event *event);
 void waiting_free(struct waiting *waiting);
 
-/* Sends the row to those with a YES. */
+/* Sends the row to those with a YES, the message to its topic. */
 void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms);
 
 #endif

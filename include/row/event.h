@@ -5,13 +5,15 @@
 
 #include "base/queue.h"
 #include "row/change.h"
+#include "row/stored_message.h"
 #include "row/type.h"
 
 enum event_kind {
     EVENT_ROW,     /* a committed row change */
+    EVENT_MESSAGE, /* a committed message to a topic */
     EVENT_STORED,  /* effects up to an LSN are durable in the database */
     EVENT_ATTEMPT, /* a webhook delivery was tried */
-    EVENT_GAP      /* rows had to be left out (the queue was full): clients must start over */
+    EVENT_GAP      /* some had to be left out (the queue was full): clients must start over */
 };
 
 struct event_row {
@@ -20,6 +22,17 @@ struct event_row {
     uint64_t ordinal;    /* in its transaction, from 1 */
     size_t source_bytes; /* how long the decoder's message was (the limit of error 413) */
     struct types *types; /* one reference */
+};
+
+struct event_message {
+    struct stored_message message; /* its views point into this very allocation */
+    lsn_t commit_lsn;
+    uint64_t ordinal; /* in its transaction, from 1; rows are counted with it */
+    uint32_t xid;
+};
+
+struct event_gap {
+    bool rows, messages; /* what was left out */
 };
 
 struct event_stored {
@@ -44,6 +57,8 @@ struct event {
     enum event_kind kind;
     union {
         struct event_row row;
+        struct event_message message;
+        struct event_gap gap;
         struct event_stored stored;
         struct event_attempt attempt;
     };
@@ -52,9 +67,12 @@ struct event {
 /* One allocation with copies of everything `change` points at. */
 struct event *event_new_row(const struct change *change, lsn_t commit_lsn, uint64_t ordinal,
                             size_t source_bytes, struct types *types);
+/* The same for a message. */
+struct event *event_new_message(const struct stored_message *message,
+                                const struct position *position);
 struct event *event_new_stored(const struct event_stored *stored);
 struct event *event_new_attempt(const struct event_attempt *attempt);
-struct event *event_new_gap(void);
+struct event *event_new_gap(const struct event_gap *gap);
 
 static inline struct event *event_of(struct msg *msg)
 {

@@ -16,6 +16,7 @@ enum result audit_policy_parse(const struct rule_row *row, struct audit_policy *
 void audit_policy_free(struct audit_policy *policy);
 
 /* How exactly a policy names a table: 0 not at all, then `*`, `schema.*`, `schema.table`. */
+#define AUDIT_POLICY_FITS_SCHEMA 2
 unsigned audit_policy_fit(const struct audit_policy *policy, struct str resource);
 
 #endif

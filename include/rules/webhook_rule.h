@@ -23,6 +23,9 @@ void webhook_rule_free(struct webhook_rule *rule);
  */
 bool webhook_rule_wants(const struct webhook_rule *rule, struct str event, bool is_public);
 
+/* The same for an event that is told only to those who ask for its schema by name: `*` does not. */
+bool webhook_rule_names(const struct webhook_rule *rule, struct str schema, struct str event);
+
 /* Whether this very row is for it: owner and filter. */
 bool webhook_rule_matches(const struct webhook_rule *rule, const struct change *change,
                           const struct types *types);

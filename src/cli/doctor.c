@@ -56,6 +56,7 @@ static void check_database(struct checks *checks, const struct config *config)
         return;
     }
     checks_run_database(checks, config, conn);
+    checks_run_realtime(checks, config, conn);
     pg_sync_close(conn);
 }
 

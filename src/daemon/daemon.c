@@ -110,8 +110,8 @@ static void start_signal(struct daemon *daemon, uv_signal_t *signal, uv_signal_c
  * end does what it was asked for, and no maintenance. */
 static enum result start_loops(struct daemon *daemon, lsn_t endpos, struct err *err)
 {
-    const struct pipeline_doors doors = {daemon->to_realtime, bindings, outbox_grew, finished,
-                                         daemon};
+    const struct pipeline_doors doors = {
+        daemon->to_realtime, {bindings, daemon}, outbox_grew, finished, daemon};
 
     if (realtime_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->realtime,
                        err) != OK)

@@ -8,14 +8,13 @@
 #include "base/mem.h"
 #include "daemon/catalog.h"
 #include "daemon/deriver.h"
+#include "daemon/feed.h"
 #include "decode/decoder.h"
-#include "row/event.h"
 #include "store/store.h"
 #include "stream/stream.h"
 
 #define FIRST_BACKOFF_MS 250
 #define LAST_BACKOFF_MS 10000
-#define GAP_RETRY_MS 100
 #define FINITE_RUN_TRIES 6 /* sessions that may fail in a row before --endpos gives up */
 
 /* A session goes down this list, and back to WAITING from anywhere. set_state() moves it. */
@@ -37,7 +36,6 @@ struct pipeline {
     uv_loop_t loop;
     uv_async_t stop;
     uv_timer_t timer; /* back-off, or the shutdown's deadline */
-    uv_timer_t gap_timer;
 
     enum pipeline_state state;
     unsigned backoff_ms;
@@ -46,6 +44,7 @@ struct pipeline {
     struct decoder *decoder;
     struct ruleset *rules;
     struct deriver deriver;
+    struct feed feed;
     struct catalog *catalog;
     struct store *store;
     struct stream *stream;
@@ -55,8 +54,6 @@ struct pipeline {
     bool paused;
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
-
-    bool gap; /* rows were left out and EVENT_GAP could not be said yet */
 };
 
 static void start_session(struct pipeline *p);
@@ -163,12 +160,7 @@ static void on_stored(void *arg, const struct batch *batch)
     p->failures = 0;
     if (batch->delivery_rows > 0 || batch->rule_changes > 0) /* a webhook may be active again */
         p->doors.outbox_grew(p->doors.arg);
-    if (p->doors.bindings(p->doors.arg) > 0) {
-        struct event *event = event_new_stored(&stored);
-
-        if (!queue_push(p->doors.realtime, &event->msg))
-            msg_unref(&event->msg);
-    }
+    feed_stored(&p->feed, &stored);
     if (p->stream)
         confirm(p, batch->mark.end_lsn);
     if (p->state == PIPELINE_STOPPING && store_is_settled(p->store))
@@ -183,63 +175,6 @@ static void on_idle(void *arg, lsn_t wal_end)
 
     if (!p->txn.open && p->held.len == 0 && store_is_idle(p->store))
         confirm(p, wal_end);
-}
-
-/* The door to the browsers */
-
-static bool push_gap(struct pipeline *p)
-{
-    struct event *event = event_new_gap();
-
-    if (queue_push(p->doors.realtime, &event->msg))
-        return true;
-    msg_unref(&event->msg);
-    return false;
-}
-
-/* After a gap nothing is said until the queue has half emptied: otherwise nearly every row would be
- * a gap of its own. */
-static bool still_in_gap(struct pipeline *p)
-{
-    if (!p->gap)
-        return false;
-    if (queue_levels(p->doors.realtime).bytes > p->config->realtime_queue_bytes / 2 || !push_gap(p))
-        return true;
-    p->gap = false;
-    return false;
-}
-
-/* The last row of a burst may have been left out: the gap is told even if no row follows. */
-static void on_gap_timer(uv_timer_t *timer)
-{
-    if (!still_in_gap(timer->data))
-        uv_timer_stop(timer);
-}
-
-static void enter_gap(struct pipeline *p)
-{
-    p->gap = true;
-    uv_timer_start(&p->gap_timer, on_gap_timer, GAP_RETRY_MS, GAP_RETRY_MS);
-    stat_add(&p->stats->realtime_gaps_total, 1);
-    log_warn("pipeline", "the realtime queue is full; clients will be told to rejoin");
-}
-
-/* A full queue never holds up the audit trail: rows are left out, and the clients are told to start
- * over. */
-static void tell_browsers(struct pipeline *p, const struct change *change, size_t source_bytes)
-{
-    struct event *event;
-
-    if (change->kind == CHANGE_TRUNCATE || p->doors.bindings(p->doors.arg) == 0)
-        return;
-    if (still_in_gap(p))
-        return;
-    event = event_new_row(change, p->txn.position.commit_lsn, p->txn.position.ordinal, source_bytes,
-                          ruleset_types(p->rules));
-    if (queue_push(p->doors.realtime, &event->msg))
-        return;
-    msg_unref(&event->msg);
-    enter_gap(p);
 }
 
 /* One change */
@@ -305,9 +240,14 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
         transaction_mark(&p->txn, change);
         return OK;
     }
+    if (!table->is_followed)
+        return OK;
     if (deriver_add_effects(&p->deriver, &p->txn, change, table, store_batch(p->store), err) != OK)
         return FAILED;
-    tell_browsers(p, change, payload.len);
+    if (table->is_messages)
+        feed_message(&p->feed, change, &p->txn.position);
+    else
+        feed_row(&p->feed, change, &p->txn.position, payload.len, ruleset_types(p->rules));
     store_advance(p->store);
     return OK;
 }
@@ -375,6 +315,7 @@ static void on_message(void *arg, struct str payload)
         end_session(p, &err);
         return;
     }
+    stored_message_fold_table(&change);
     if (needs_types(p, &change)) {
         hold_for_types(p, payload);
         return;
@@ -478,7 +419,7 @@ static void *run_thread(void *arg)
     close_session(p);
     uv_close((uv_handle_t *)&p->stop, NULL);
     uv_close((uv_handle_t *)&p->timer, NULL);
-    uv_close((uv_handle_t *)&p->gap_timer, NULL);
+    feed_close(&p->feed);
     uv_run(&p->loop, UV_RUN_DEFAULT); /* lets every handle close */
     return NULL;
 }
@@ -487,6 +428,7 @@ static void free_pipeline(struct pipeline *p)
 {
     uv_loop_close(&p->loop);
     transaction_reset(&p->txn);
+    feed_fini(&p->feed);
     deriver_fini(&p->deriver);
     ruleset_free(p->rules);
     decoder_free(p->decoder);
@@ -514,8 +456,8 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     uv_loop_init(&p->loop);
     uv_async_init(&p->loop, &p->stop, on_stop);
     uv_timer_init(&p->loop, &p->timer);
-    uv_timer_init(&p->loop, &p->gap_timer);
-    p->stop.data = p->timer.data = p->gap_timer.data = p;
+    feed_init(&p->feed, &p->loop, config, stats, doors->realtime, &doors->audience);
+    p->stop.data = p->timer.data = p;
     rc = pthread_create(&p->thread, NULL, run_thread, p);
     if (rc != 0) {
         free_pipeline(p);

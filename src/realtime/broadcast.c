@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "realtime/catchup.h"
 #include "realtime/phoenix_binary.h"
 
+#define MAX_META 1024
 #define TELL_AGAIN_MS 10000 /* a channel hears of what it cannot be sent at most so often */
 
 /* Escaping makes six bytes of one at most. */
@@ -66,8 +68,8 @@ static struct frame *binary_frame(struct str topic, const struct broadcast *broa
     return frame;
 }
 
-static struct frame *build(enum phoenix_vsn vsn, struct str topic,
-                           const struct broadcast *broadcast)
+struct frame *broadcast_frame(enum phoenix_vsn vsn, struct str topic,
+                              const struct broadcast *broadcast)
 {
     switch (broadcast->form) {
     case BROADCAST_JSON:
@@ -85,6 +87,7 @@ static struct frame *build(enum phoenix_vsn vsn, struct str topic,
 struct delivery {
     struct frame *frames[PHOENIX_VSNS];
     const struct channel *sender; /* NULL: no channel */
+    struct str id;
     uint64_t now_ms;
 };
 
@@ -107,7 +110,9 @@ static void deliver(struct channel *channel, void *arg)
     if (!channel->rights.may_read_broadcast ||
         (channel == delivery->sender && !channel->self_broadcast))
         return;
-    if (frame)
+    if (frame && channel->catchup)
+        catchup_send(channel, frame, delivery->id);
+    else if (frame)
         client_send(channel->client, frame);
     else if (channel->client->vsn == PHOENIX_V1)
         tell_unfit(channel, delivery->now_ms);
@@ -116,19 +121,20 @@ static void deliver(struct channel *channel, void *arg)
 static void send_to(struct core *core, struct room *room, const struct channel *sender,
                     const struct broadcast *broadcast)
 {
-    struct delivery delivery = {.sender = sender, .now_ms = clock_monotonic_ms()};
+    struct delivery delivery = {
+        .sender = sender, .id = broadcast->id, .now_ms = clock_monotonic_ms()};
 
     for (size_t vsn = 0; vsn < PHOENIX_VSNS; vsn++)
         if (room->of_vsn[vsn] > 0)
-            delivery.frames[vsn] = build((enum phoenix_vsn)vsn, str_c(room->topic), broadcast);
+            delivery.frames[vsn] =
+                broadcast_frame((enum phoenix_vsn)vsn, str_c(room->topic), broadcast);
     stat_add(&core->stats->broadcasts_total, 1);
     room_each(core, room, deliver, &delivery);
     for (size_t vsn = 0; vsn < PHOENIX_VSNS; vsn++)
         frame_unref(delivery.frames[vsn]);
 }
 
-void broadcast_send(struct core *core, struct str name, bool is_private,
-                    const struct broadcast *broadcast)
+static struct room *find_room(const struct core *core, struct str name, bool is_private)
 {
     struct room *room;
     struct buf topic;
@@ -138,8 +144,40 @@ void broadcast_send(struct core *core, struct str name, bool is_private,
     buf_add_str(&topic, name);
     room = buf_ok(&topic) ? room_find(&core->rooms, buf_str(&topic), is_private) : NULL;
     buf_fini(&topic);
+    return room;
+}
+
+void broadcast_send(struct core *core, struct str name, bool is_private,
+                    const struct broadcast *broadcast)
+{
+    struct room *room = find_room(core, name, is_private);
+
     if (room)
         send_to(core, room, NULL, broadcast);
+}
+
+bool broadcast_has_audience(const struct core *core, const struct stored_message *message)
+{
+    return find_room(core, message->topic, message->is_private) != NULL;
+}
+
+void broadcast_send_message(struct core *core, const struct stored_message *message)
+{
+    struct broadcast broadcast = {.form =
+                                      message->is_binary ? BROADCAST_BINARY_BYTES : BROADCAST_JSON,
+                                  .event = message->event,
+                                  .payload = message->payload,
+                                  .id = message->id};
+    struct buf meta;
+
+    buf_init(&meta, MAX_META);
+    buf_add_str(&meta, STR("{\"id\":"));
+    json_add_string(&meta, message->id);
+    buf_add_char(&meta, '}');
+    broadcast.meta = buf_str(&meta);
+    if (buf_ok(&meta))
+        broadcast_send(core, message->topic, message->is_private, &broadcast);
+    buf_fini(&meta);
 }
 
 static enum result check(const struct channel *channel, const struct broadcast *broadcast,

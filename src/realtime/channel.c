@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "realtime/catchup.h"
 #include "realtime/joining.h"
 #include "realtime/presence.h"
 
@@ -25,6 +26,7 @@ void channel_unref(struct channel *channel)
         binding_free(channel->bindings[i]);
     free(channel->bindings);
     joining_free(channel->joining);
+    catchup_free(channel->catchup);
     session_unref(channel->session);
     free(channel->presence_key);
     free(channel->topic);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "realtime/broadcast.h"
 #include "realtime/payload.h"
 #include "realtime/waiting.h"
 
@@ -296,7 +297,7 @@ static void log_failures(const struct delivery *delivery)
     stat_add(&delivery->core->stats->rls_errors_total, failed);
 }
 
-void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms)
+static void deliver_row(struct waiting *waiting, struct core *core, uint64_t now_ms)
 {
     struct delivery delivery = {
         .waiting = waiting, .row = &waiting->question.event->row, .core = core, .now_ms = now_ms};
@@ -307,4 +308,14 @@ void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms
         serve(&delivery, &waiting->recipients[i], done);
     delivery_fini(&delivery);
     free(done);
+}
+
+void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms)
+{
+    const struct event *event = waiting->question.event;
+
+    if (event->kind == EVENT_MESSAGE)
+        broadcast_send_message(core, &event->message.message);
+    else
+        deliver_row(waiting, core, now_ms);
 }

@@ -113,21 +113,21 @@ static void ask(struct fanout *fanout)
         rls_ask(fanout->rls, batch, count);
 }
 
-static void take_row(struct fanout *fanout, struct event *event)
+/* After a reconnect the pipeline reads again from its checkpoint: what was here already has gone to
+ * the clients. */
+static bool is_past(struct fanout *fanout, lsn_t commit_lsn, uint64_t ordinal)
 {
-    const struct event_row *row = &event->row;
-    struct waiting *waiting;
+    if (commit_lsn < fanout->last_lsn ||
+        (commit_lsn == fanout->last_lsn && ordinal <= fanout->last_ordinal))
+        return true;
+    fanout->last_lsn = commit_lsn;
+    fanout->last_ordinal = ordinal;
+    return false;
+}
 
-    /* After a reconnect the pipeline reads again from its checkpoint: what was here already has
-     * gone to the clients. */
-    if (row->commit_lsn < fanout->last_lsn ||
-        (row->commit_lsn == fanout->last_lsn && row->ordinal <= fanout->last_ordinal))
-        return;
-    fanout->last_lsn = row->commit_lsn;
-    fanout->last_ordinal = row->ordinal;
-    if (row->change.kind == CHANGE_TRUNCATE)
-        return;
-    waiting = waiting_new(fanout->core, event);
+/* NULL: it is for nobody. */
+static void line_up(struct fanout *fanout, struct waiting *waiting)
+{
     if (!waiting)
         return;
     if (fanout->last)
@@ -140,8 +140,35 @@ static void take_row(struct fanout *fanout, struct event *event)
     deliver_decided(fanout);
 }
 
-/* Everybody who follows tables has missed something: they rejoin and load anew. */
-static void take_gap(struct fanout *fanout)
+static void take_row(struct fanout *fanout, struct event *event)
+{
+    const struct event_row *row = &event->row;
+
+    if (is_past(fanout, row->commit_lsn, row->ordinal) || row->change.kind == CHANGE_TRUNCATE)
+        return;
+    line_up(fanout, waiting_new(fanout->core, event));
+}
+
+static void take_message(struct fanout *fanout, struct event *event)
+{
+    const struct event_message *message = &event->message;
+
+    if (is_past(fanout, message->commit_lsn, message->ordinal))
+        return;
+    recent_note(&fanout->core->recent, message->xid, clock_monotonic_ms());
+    line_up(fanout, waiting_new_message(fanout->core, event));
+}
+
+static bool has_missed(const struct channel *channel, const struct event_gap *gap)
+{
+    if (!channel->room)
+        return false;
+    return (gap->rows && channel->binding_count > 0) ||
+           (gap->messages && channel->rights.may_read_broadcast);
+}
+
+/* Everybody who may have missed something rejoins and loads anew. */
+static void take_gap(struct fanout *fanout, const struct event_gap *gap)
 {
     struct client *next_client;
     struct channel *next;
@@ -151,7 +178,7 @@ static void take_gap(struct fanout *fanout)
         next_client = client->next;
         for (struct channel *channel = client->channels; channel; channel = next) {
             next = channel->next;
-            if (channel->binding_count > 0) {
+            if (has_missed(channel, gap)) {
                 channel_fail(channel);
                 failed++;
             }
@@ -160,7 +187,8 @@ static void take_gap(struct fanout *fanout)
         }
     }
     if (failed > 0)
-        log_warn("realtime", "rows were left out, clients rejoin", log_u("channels", failed));
+        log_warn("realtime", "rows or messages were left out, clients rejoin",
+                 log_u("channels", failed));
 }
 
 void fanout_take(struct fanout *fanout, struct event *event)
@@ -169,6 +197,9 @@ void fanout_take(struct fanout *fanout, struct event *event)
     case EVENT_ROW:
         take_row(fanout, event);
         break;
+    case EVENT_MESSAGE:
+        take_message(fanout, event);
+        break;
     case EVENT_STORED:
         activity_stored(fanout->core, &event->stored);
         break;
@@ -176,7 +207,7 @@ void fanout_take(struct fanout *fanout, struct event *event)
         activity_attempt(fanout->core, &event->attempt);
         break;
     case EVENT_GAP:
-        take_gap(fanout);
+        take_gap(fanout, &event->gap);
         break;
     }
     msg_unref(&event->msg);

@@ -12,6 +12,7 @@
 #include "internal.h"
 
 #define BODY_WAIT_MS 10000
+#define ANSWER_WAIT_S 15 /* for a handler that answers later; it has a limit of its own */
 #define MAX_QUERY 4096
 #define CREDENTIALS_BYTES (TOKEN_MAX_BYTES + 64)
 
@@ -154,6 +155,7 @@ void exchange_free(struct exchange *exchange)
 {
     if (!exchange)
         return;
+    later_hang_up(exchange->later);
     /* Somebody who hung up was there all the same. */
     authority_settle(&exchange->core->authority, &exchange->caller, moment_now(), true);
     answer_fini(&exchange->answer);
@@ -161,6 +163,33 @@ void exchange_free(struct exchange *exchange)
     buf_fini(&exchange->body);
     free(exchange->path);
     free(exchange);
+}
+
+static int send_answer(struct lws *wsi, struct peer *peer)
+{
+    struct exchange *exchange = peer->exchange;
+
+    exchange->allowance = exchange->caller.allowance;
+    authority_settle(&exchange->core->authority, &exchange->caller, moment_now(),
+                     exchange->answer.status >= 400);
+    return http_send(wsi, peer);
+}
+
+static void on_later(void *arg)
+{
+    lws_callback_on_writable(arg);
+}
+
+/* The connection ends with the answer: what the client sends behind its request meanwhile would
+ * confuse libwebsockets. (Not to read it is no way: with rx flow control on, it does not say either
+ * when it can write.) */
+static int wait_for_answer(struct lws *wsi, struct exchange *exchange)
+{
+    exchange->later->wake = on_later;
+    exchange->later->arg = wsi;
+    exchange->last = true;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, ANSWER_WAIT_S);
+    return 0;
 }
 
 static int finish(struct lws *wsi, struct peer *peer)
@@ -174,15 +203,23 @@ static int finish(struct lws *wsi, struct peer *peer)
                                   .body = buf_str(&exchange->body),
                                   .content_type = str_c(exchange->content_type),
                                   .caller = &exchange->caller,
-                                  .now = moment_now()};
+                                  .now = moment_now(),
+                                  .later = &exchange->later};
 
         memcpy(request.parts, exchange->parts, sizeof(request.parts));
         exchange->route->handle(&request, &exchange->answer);
     }
-    exchange->allowance = exchange->caller.allowance;
-    authority_settle(&exchange->core->authority, &exchange->caller, moment_now(),
-                     exchange->answer.status >= 400);
-    return http_send(wsi, peer);
+    return exchange->later ? wait_for_answer(wsi, exchange) : send_answer(wsi, peer);
+}
+
+/* The answer has come, or the head is out. */
+static int go_on(struct lws *wsi, struct peer *peer)
+{
+    struct exchange *exchange = peer->exchange;
+
+    if (!exchange || exchange->later || exchange->answer.status == 0)
+        return 0;
+    return exchange->sending ? http_send_body(wsi, peer) : send_answer(wsi, peer);
 }
 
 static int begin(struct lws *wsi, struct peer *peer, const char *path, size_t len, bool admin)
@@ -216,7 +253,7 @@ static int take_body(struct peer *peer, const void *data, size_t len)
 {
     struct exchange *exchange = peer->exchange;
 
-    if (!exchange || exchange->sending)
+    if (!exchange || exchange->sending || exchange->later)
         return 0;
     if (clock_monotonic_ms() - exchange->began_ms > BODY_WAIT_MS)
         return -1;
@@ -229,7 +266,7 @@ static int end_body(struct lws *wsi, struct peer *peer)
 {
     struct exchange *exchange = peer->exchange;
 
-    return exchange && !exchange->sending ? finish(wsi, peer) : 0;
+    return exchange && !exchange->sending && !exchange->later ? finish(wsi, peer) : 0;
 }
 
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer *peer, void *in,
@@ -244,7 +281,7 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer
     if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION)
         return end_body(wsi, peer);
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
-        return http_send_body(wsi, peer);
+        return go_on(wsi, peer);
     if (reason == LWS_CALLBACK_CLOSED_HTTP && peer) {
         exchange_free(peer->exchange);
         peer->exchange = NULL;

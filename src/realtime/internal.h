@@ -42,6 +42,7 @@ struct exchange {
     struct admission caller;
     struct allowance allowance; /* of the caller, when the request was judged */
     struct answer answer;       /* status 0: not answered yet */
+    struct later *later;        /* the handler's; NULL: it has answered */
     bool sending;               /* the head is out, the body is not */
     bool last;                  /* the connection closes after it */
 };

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "realtime/catchup.h"
 #include "realtime/presence.h"
 
 void joining_free(struct joining *joining)
@@ -241,6 +242,21 @@ static void welcome(struct channel *channel, const struct joining *joining)
     channel_unref(channel);
 }
 
+/* Stored messages are asked for once the channel gets the new ones, which are held back meanwhile:
+ * so none is missing between them. */
+static void start_catchup(struct channel *channel, const struct replay *replay)
+{
+    struct core *core = channel->client->core;
+    struct err err;
+
+    if (core->replay) {
+        core->replay(core->authorize_arg, channel, replay);
+        return;
+    }
+    err_set(&err, "UnableToReplayMessages: Realtime was unable to replay messages");
+    joining_fail(channel, &err);
+}
+
 static void complete(struct channel *channel, const struct channel_rights *rights)
 {
     struct joining *joining = channel->joining;
@@ -250,7 +266,13 @@ static void complete(struct channel *channel, const struct channel_rights *right
     channel->client->over_limit = false;
     stat_add(&channel->client->core->stats->joins_total, 1);
     channel_enter(channel);
+    if (joining->join.replay.wanted)
+        channel->catchup = catchup_new();
+    channel_ref(channel);
     welcome(channel, joining);
+    if (channel->client && channel->catchup)
+        start_catchup(channel, &joining->join.replay);
+    channel_unref(channel);
     joining_free(joining);
 }
 
@@ -282,12 +304,25 @@ static void replace_rights(struct channel *channel, const struct channel_rights 
     }
 }
 
+/* Whether these rights are enough for what is wanted. Who may only send needs no channel. */
+static bool may_join(const struct channel *channel, const struct channel_rights *rights)
+{
+    if (channel->joining->join.replay.wanted)
+        return rights->may_read_broadcast;
+    return rights->may_read_broadcast || (channel->wants_presence && rights->may_read_presence);
+}
+
 void joining_decide(struct channel *channel, const struct channel_rights *rights,
                     const struct err *why)
 {
+    struct err err;
+
     if (!channel->client)
         return;
-    if (channel->joining && rights)
+    if (channel->joining && rights && !may_join(channel, rights)) {
+        may_not_read(channel, &err);
+        turn_away(channel, &err);
+    } else if (channel->joining && rights)
         complete(channel, rights);
     else if (channel->joining)
         turn_away(channel, why);
@@ -295,6 +330,21 @@ void joining_decide(struct channel *channel, const struct channel_rights *rights
         replace_rights(channel, rights);
     else
         channel_shut(channel, str_c(why->message));
+}
+
+void joining_fail(struct channel *channel, const struct err *why)
+{
+    if (!channel->client)
+        return;
+    if (channel->joining) {
+        turn_away(channel, why);
+        return;
+    }
+    channel_ref(channel);
+    channel_system(channel, false, STR("system"), str_c(why->message));
+    if (channel->client)
+        channel_fail(channel);
+    channel_unref(channel);
 }
 
 void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "realtime/client.h"
 #include "realtime/fanout.h"
+#include "realtime/gate.h"
 #include "realtime/jwks_watch.h"
 #include "realtime/presence.h"
 #include "realtime/server.h"
@@ -22,6 +23,7 @@ struct realtime {
     struct fanout *fanout;
     struct rls *rls;
     struct jwks_watch *jwks;
+    struct gate *gate;
     struct server *server;
     uv_loop_t loop;
     uv_async_t wake; /* the inbox has something */
@@ -121,6 +123,8 @@ static enum rls_role check_role(void *arg, const char *role)
 
 static void finish_stopping(struct realtime *realtime)
 {
+    gate_close(realtime->gate);
+    realtime->gate = NULL;
     rls_close(realtime->rls);
     realtime->rls = NULL;
     fanout_set_rls(realtime->fanout, NULL);
@@ -150,6 +154,7 @@ static void on_tick(uv_timer_t *timer)
     }
     server_tick(realtime->server);
     jwks_watch_tick(realtime->jwks, now_ms);
+    gate_tick(realtime->gate, now_ms);
     show_levels(realtime);
 }
 
@@ -220,6 +225,7 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
     }
     realtime->rls = rls_open(&realtime->loop, config->database_url, stats, &events, realtime);
     fanout_set_rls(realtime->fanout, realtime->rls);
+    realtime->gate = gate_open(&realtime->loop, &realtime->core);
     uv_timer_start(&realtime->tick, on_tick, TICK_MS, TICK_MS);
     queue_set_wake(inbox, on_inbox, realtime);
     failure = pthread_create(&realtime->thread, NULL, run, realtime);

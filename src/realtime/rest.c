@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/mem.h"
-#include "realtime/broadcast.h"
 #include "realtime/phoenix_binary.h"
+#include "realtime/rest_batch.h"
 
 #define MAX_ERRORS ((size_t)64 << 20)
 #define BLANK "can't be blank"
@@ -14,14 +13,7 @@
 #define TOO_LARGE "Payload size exceeds the limit"
 #define TOO_LONG "is too long"
 
-/* One message of a request, and what is wrong with each of its parts; NULL: nothing. */
-struct message {
-    struct str topic, event, payload;
-    bool is_private;
-    const char *bad_topic, *bad_event, *bad_payload, *bad_private;
-};
-
-static bool is_bad(const struct message *m)
+static bool is_bad(const struct rest_message *m)
 {
     return m->bad_topic || m->bad_event || m->bad_payload || m->bad_private;
 }
@@ -64,7 +56,7 @@ static const char *read_private(struct str value, bool *out)
 }
 
 static void read_message(const struct core *core, struct str object, struct buf *names,
-                         struct message *out)
+                         struct rest_message *out)
 {
     struct json_cursor cursor = json_enter(object);
     struct str topic = {0}, event = {0}, payload = {0}, is_private = {0}, key, value;
@@ -86,7 +78,7 @@ static void read_message(const struct core *core, struct str object, struct buf 
     out->payload = payload;
 }
 
-static void add_faults(struct buf *out, const struct message *m)
+static void add_faults(struct buf *out, const struct rest_message *m)
 {
     const struct {
         const char *part, *what;
@@ -106,7 +98,7 @@ static void add_faults(struct buf *out, const struct message *m)
     buf_add_char(out, '}');
 }
 
-static void answer_faults(struct answer *out, const struct message *messages, size_t count)
+static void answer_faults(struct answer *out, const struct rest_message *messages, size_t count)
 {
     struct buf body;
 
@@ -122,70 +114,17 @@ static void answer_faults(struct answer *out, const struct message *messages, si
     buf_fini(&body);
 }
 
-/* Who may send into a private channel is the database's to say, which is not asked here yet: only
- * those who bypass its policies may. */
-static bool may_send_private(const struct request *request)
+/* All of them, or none. Takes over the batch. */
+static void judge(const struct request *request, struct rest_batch *batch, struct answer *out)
 {
-    return strcmp(request->caller->token->role, "service_role") == 0;
-}
-
-/* By whom he is, not by his token: a new one is no new rate. */
-static struct rate *rate_of(const struct request *request)
-{
-    const struct token *token = request->caller->token;
-    struct str who = token->sub ? str_c(token->sub) : str_from(token->claims, token->claims_len);
-
-    return &request->core->rest[hash_more(hash_more(0, str_c(token->role)), who) % CORE_REST_RATES];
-}
-
-/* false: answered. */
-static bool check_rate(const struct request *request, size_t count, struct answer *out)
-{
-    struct core *core = request->core;
-    unsigned per_second = core->config->realtime_max_messages_per_second;
-    const char *why = count > per_second
-                          ? "TooManyRequests: Too many messages to broadcast, please "
-                            "reduce the batch size"
-                          : "TooManyRequests: You have exceeded your rate limit";
-
-    if (rate_take_all(rate_of(request), count, per_second, request->now.ms))
-        return true;
-    stat_add(&core->stats->messages_limited_total, count);
-    answer_error(out, 429, why);
-    out->retry_after_s = 1;
-    return false;
-}
-
-static void send_all(const struct request *request, const struct message *messages, size_t count,
-                     enum broadcast_form form)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct broadcast broadcast = {
-            .form = form, .event = messages[i].event, .payload = messages[i].payload};
-
-        broadcast_send(request->core, messages[i].topic, messages[i].is_private, &broadcast);
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!is_bad(&batch->messages[i]))
+            continue;
+        answer_faults(out, batch->messages, batch->count);
+        rest_batch_free(batch);
+        return;
     }
-}
-
-/* All of them, or none. */
-static void judge(const struct request *request, const struct message *messages, size_t count,
-                  enum broadcast_form form, struct answer *out)
-{
-    bool bad = false, forbidden = false;
-
-    for (size_t i = 0; i < count; i++) {
-        bad = bad || is_bad(&messages[i]);
-        forbidden = forbidden || (messages[i].is_private && !may_send_private(request));
-    }
-    if (bad) {
-        answer_faults(out, messages, count);
-    } else if (forbidden) {
-        answer_error(out, 403,
-                     "Unauthorized: You do not have permissions to write to a private Channel");
-    } else if (check_rate(request, count, out)) {
-        send_all(request, messages, count, form);
-        answer_empty(out, 202);
-    }
+    rest_batch_send(request, batch, out);
 }
 
 static struct str find_messages(struct str body)
@@ -224,8 +163,7 @@ void rest_broadcast(const struct request *request, struct answer *out)
 {
     struct str list, key, value;
     struct json_cursor cursor;
-    struct message *messages;
-    struct buf names;
+    struct rest_batch *batch;
     size_t count, i = 0;
 
     if (!json_is_valid(request->body)) {
@@ -239,22 +177,19 @@ void rest_broadcast(const struct request *request, struct answer *out)
     }
     count = count_elements(list);
     if (count > request->core->config->realtime_max_messages_per_second) {
-        check_rate(request, count, out);
+        rest_take_rate(request, count, out);
         return;
     }
-    messages = mem_array(count, sizeof(*messages));
-    buf_init(&names, request->body.len);
-    buf_reserve(&names, request->body.len);
+    batch = rest_batch_new(count, BROADCAST_JSON, request->body.len);
+    buf_reserve(&batch->names, request->body.len);
     for (cursor = json_enter(list); json_next(&cursor, &key, &value); i++)
-        read_message(request->core, value, &names, &messages[i]);
-    judge(request, messages, count, BROADCAST_JSON, out);
-    buf_fini(&names);
-    free(messages);
+        read_message(request->core, value, &batch->names, &batch->messages[i]);
+    judge(request, batch, out);
 }
 
 /* `{topic}/events/{event}`, at the last `/events/`: slashes in names are sent as %2F, and have been
  * decoded. */
-static bool split_path(struct str path, struct message *out)
+static bool split_path(struct str path, struct rest_message *out)
 {
     static const char middle[] = "/events/";
     size_t len = sizeof(middle) - 1;
@@ -297,7 +232,8 @@ static const char *check_name(struct str name, size_t max)
 
 void rest_broadcast_one(const struct request *request, struct answer *out)
 {
-    struct message m = {.payload = request->body};
+    struct rest_message m = {.payload = request->body};
+    struct rest_batch *batch;
     enum broadcast_form form;
     struct str is_private;
 
@@ -318,5 +254,7 @@ void rest_broadcast_one(const struct request *request, struct answer *out)
     m.bad_payload = check_one_payload(request->core, m.payload, form);
     m.is_private =
         query_get(request->query, STR("private"), &is_private) && str_eq(is_private, STR("true"));
-    judge(request, &m, 1, form, out);
+    batch = rest_batch_new(1, form, 1);
+    batch->messages[0] = m;
+    judge(request, batch, out);
 }

@@ -1,8 +1,10 @@
 #include "realtime/router.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/mem.h"
 
 #define MAX_ERROR 8192
 
@@ -105,6 +107,33 @@ bool query_get(struct str query, struct str name, struct str *value)
     }
     *value = STR("");
     return false;
+}
+
+struct later *request_defer(const struct request *request, struct answer *answer)
+{
+    struct later *later = mem_alloc(sizeof(*later));
+
+    later->answer = answer;
+    later->slot = request->later;
+    *later->slot = later;
+    return later;
+}
+
+void later_end(struct later *later)
+{
+    if (later->slot)
+        *later->slot = NULL;
+    if (later->slot && later->wake)
+        later->wake(later->arg);
+    free(later);
+}
+
+void later_hang_up(struct later *later)
+{
+    if (!later)
+        return;
+    later->answer = NULL;
+    later->slot = NULL;
 }
 
 void answer_fini(struct answer *answer)

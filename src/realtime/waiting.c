@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "realtime/broadcast.h"
 
 struct gathering {
     struct waiting *waiting;
@@ -75,6 +76,18 @@ struct waiting *waiting_new(struct core *core, struct event *event)
     }
     gathering.waiting->bytes = count_bytes(gathering.waiting);
     return gathering.waiting;
+}
+
+struct waiting *waiting_new_message(const struct core *core, struct event *event)
+{
+    struct waiting *waiting;
+
+    if (!broadcast_has_audience(core, &event->message.message))
+        return NULL;
+    waiting = mem_alloc(sizeof(*waiting));
+    question_init(&waiting->question, event);
+    waiting->bytes = count_bytes(waiting);
+    return waiting;
 }
 
 void waiting_free(struct waiting *waiting)

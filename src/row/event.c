@@ -101,6 +101,25 @@ struct event *event_new_row(const struct change *change, lsn_t commit_lsn, uint6
     return event;
 }
 
+struct event *event_new_message(const struct stored_message *message,
+                                const struct position *position)
+{
+    size_t total = message->topic.len + message->event.len + message->payload.len + message->id.len;
+    struct event *event = new_event(EVENT_MESSAGE, total);
+    struct carver carver = {NULL, (char *)(event + 1)};
+    struct stored_message *copy = &event->message.message;
+
+    *copy = *message;
+    copy->topic = carve_str(&carver, message->topic);
+    copy->event = carve_str(&carver, message->event);
+    copy->payload = carve_str(&carver, message->payload);
+    copy->id = carve_str(&carver, message->id);
+    event->message.commit_lsn = position->commit_lsn;
+    event->message.ordinal = position->ordinal;
+    event->message.xid = position->xid;
+    return event;
+}
+
 struct event *event_new_stored(const struct event_stored *stored)
 {
     struct event *event = new_event(EVENT_STORED, 0);
@@ -117,7 +136,10 @@ struct event *event_new_attempt(const struct event_attempt *attempt)
     return event;
 }
 
-struct event *event_new_gap(void)
+struct event *event_new_gap(const struct event_gap *gap)
 {
-    return new_event(EVENT_GAP, 0);
+    struct event *event = new_event(EVENT_GAP, 0);
+
+    event->gap = *gap;
+    return event;
 }

@@ -38,6 +38,7 @@ unsigned audit_policy_fit(const struct audit_policy *policy, struct str resource
     if (str_eq(name, STR("*")))
         return 1;
     if (str_ends(name, STR(".*")))
-        return str_starts(resource, str_from(name.data, name.len - 1)) ? 2 : 0;
+        return str_starts(resource, str_from(name.data, name.len - 1)) ? AUDIT_POLICY_FITS_SCHEMA
+                                                                       : 0;
     return str_eq(name, resource) ? 3 : 0;
 }

@@ -197,6 +197,9 @@ static void find_policy(const struct ruleset *rules, struct table_rules *table)
     }
     table->audited = rules->config->audit && (!table->policy || table->policy->is_enabled) &&
                      !str_eq(table->resource, STR("pgherald.store_marks"));
+    /* Messages pass by; they are kept only where a policy names them or their schema. */
+    if (table->is_messages && best < AUDIT_POLICY_FITS_SCHEMA)
+        table->audited = false;
 }
 
 static void find_webhooks(const struct ruleset *rules, struct table_rules *table, unsigned op)
@@ -207,8 +210,11 @@ static void find_webhooks(const struct ruleset *rules, struct table_rules *table
     table->webhooks[op] = mem_array(all->count, sizeof(*table->webhooks[op]));
     for (size_t i = 0; i < all->count; i++) {
         const struct webhook_rule *rule = all->items[i].webhook;
+        bool wanted = table->is_messages
+                          ? webhook_rule_names(rule, table->schema, table->events[op])
+                          : webhook_rule_wants(rule, table->events[op], is_public);
 
-        if (rule->is_active && webhook_rule_wants(rule, table->events[op], is_public))
+        if (rule->is_active && wanted)
             table->webhooks[op][table->webhook_count[op]++] = rule;
     }
 }
@@ -226,6 +232,23 @@ static void find_notifications(const struct ruleset *rules, struct table_rules *
     }
 }
 
+static bool is_configured(const struct ruleset *rules, struct str schema)
+{
+    const struct config_list *schemas = &rules->config->schemas;
+
+    for (size_t i = 0; i < schemas->count; i++)
+        if (str_eq(str_c(schemas->items[i]), schema))
+            return true;
+    return false;
+}
+
+static void find_kind(const struct ruleset *rules, struct table_rules *table)
+{
+    table->is_messages = str_eq(table->resource, STR("realtime.messages"));
+    table->is_followed = table->is_messages || !str_eq(table->schema, STR("realtime")) ||
+                         is_configured(rules, table->schema);
+}
+
 struct table_rules *ruleset_table(struct ruleset *rules, const struct change *change)
 {
     bool made;
@@ -233,6 +256,9 @@ struct table_rules *ruleset_table(struct ruleset *rules, const struct change *ch
         table_cache_get(rules->tables, change->schema, change->table, &made);
 
     if (!made)
+        return table;
+    find_kind(rules, table);
+    if (!table->is_followed)
         return table;
     find_policy(rules, table);
     for (unsigned op = 0; op < RULE_OPERATIONS; op++) {

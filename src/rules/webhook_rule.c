@@ -53,6 +53,19 @@ bool webhook_rule_wants(const struct webhook_rule *rule, struct str event, bool 
     return false;
 }
 
+bool webhook_rule_names(const struct webhook_rule *rule, struct str schema, struct str event)
+{
+    for (size_t i = 0; i < rule->events.count; i++) {
+        struct str pattern = str_c(rule->events.items[i]);
+        struct str head, tail;
+
+        if (str_split(pattern, '.', &head, &tail) && str_eq(head, schema) &&
+            str_glob(pattern, event))
+            return true;
+    }
+    return false;
+}
+
 static bool is_owned(const struct webhook_rule *rule, const struct change *change)
 {
     const struct column *owner = change_current(change, STR("user_id"));

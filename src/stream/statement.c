@@ -3,8 +3,10 @@
 
 /* Our own tables whose changes must not come back; see docs/ARCHITECTURE.md, rule 4. */
 #define FILTERED_TABLES "public.audit_logs,public.webhook_deliveries,public.webhook_attempts"
-/* Tables outside the configured schemas that the pipeline itself wants to see. */
-#define OWN_TABLES "pgherald.store_marks,pgherald.audit_policies,pgherald.jobs"
+/* Tables outside the configured schemas that the pipeline itself wants to see. Of schema realtime
+ * it is the messages, which on Supabase come under the name of a partition of their day; wal2json
+ * has no pattern for those. */
+#define OWN_TABLES "pgherald.store_marks,pgherald.audit_policies,pgherald.jobs,realtime.*"
 
 /* wal2json splits at commas and dots and knows a backslash before them. */
 static void add_schema(struct buf *out, const char *schema)

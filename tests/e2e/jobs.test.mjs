@@ -105,11 +105,11 @@ test("the daemon runs what is due, and what is due at night not before", async (
   await env.db.query("update public.job_logs set created_at = created_at - interval '2 days'");
   await env.db.query("update pgherald.jobs set created_at = created_at - interval '2 days'");
   await env.run();
-  for (const name of ["api_key_usage", "audit_retention", "old_job_logs", "webhook_deliveries"]) await ended(env, name);
+  for (const name of ["api_key_usage", "audit_retention", "old_job_logs", "realtime_messages", "webhook_deliveries"]) await ended(env, name);
   await sleep(500);
   const counts = await env.rows("select job_type, count(*)::int as n from public.job_logs group by 1 order by 1");
   assert.deepEqual(counts.map(({ job_type, n }) => `${job_type} ${n}`), [
-    "api_key_usage 1", "audit_partitions 2", "audit_retention 1", "expired_notifications 2", "old_job_logs 1", "webhook_deliveries 1",
+    "api_key_usage 1", "audit_partitions 2", "audit_retention 1", "expired_notifications 2", "old_job_logs 1", "realtime_messages 1", "webhook_deliveries 1",
   ]);
 });
 
@@ -323,7 +323,7 @@ test("pgherald jobs: lists, runs, waits, tells the history, enables and disables
   };
   const fresh = await jobs("list", "--json");
   assert.deepEqual(fresh.json.map(({ name }) => name), [
-    "api_key_usage", "audit_partitions", "audit_retention", "expired_notifications", "old_job_logs", "stale_jobs", "webhook_deliveries"]);
+    "api_key_usage", "audit_partitions", "audit_retention", "expired_notifications", "old_job_logs", "realtime_messages", "stale_jobs", "webhook_deliveries"]);
   assert.ok(fresh.json.every(({ status, last_run }) => status === null && last_run === null), "off is off");
   assert.match((await jobs("history")).stdout, /no job has run yet/);
 

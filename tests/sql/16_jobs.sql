@@ -48,6 +48,7 @@ select results_eq(
     ('audit_retention', true, '1 day', '03:40', '{"keep": null}'),
     ('expired_notifications', true, '10 minutes', null, '{}'),
     ('old_job_logs', true, '1 day', '03:10', '{"keep": "30 days"}'),
+    ('realtime_messages', true, '1 day', '03:50', '{"keep": "3 days"}'),
     ('stale_jobs', false, '5 minutes', null, '{"silent_for": "1 hour"}'),
     ('webhook_deliveries', true, '1 day', '03:20', '{"keep_delivered": "30 days", "keep_failed": "90 days"}') $$,
   'the jobs and how they come');

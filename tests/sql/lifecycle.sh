@@ -146,8 +146,35 @@ same "the tables are gone" "$(sql $db -c "select string_agg(relname, ' ' order b
 same "the functions are gone" "$(sql $db -c "select count(*) from pg_proc where pronamespace = 'public'::regnamespace")" 0
 same "the audit trail is there" "$(sql $db -c "select action from public.audit_logs")" x
 check "and protected" refused 'the audit trail is append only' sql $db -c "delete from public.audit_logs"
+same "schema realtime is gone" "$(sql $db -c "select to_regnamespace('realtime')")" ""
+check "install again" migrate $db off
+sql $db -c "create policy p on public.todo using (realtime.topic() = 'x')"
+check "uninstall beside a policy that asks for the topic" uninstall $db
+same "leaves that function" "$(sql $db -c "select string_agg(proname, ' ') from pg_proc where pronamespace = to_regnamespace('realtime')")" topic
 check "install again" migrate $db off
 same "the trail goes on" "$(sql $db -c "select public.create_audit_log('back', 'again') > 1")" t
+# ---------------------------------------------------------------- a platform's schema realtime
+
+db=${run}_platform; create_database $db
+sql $db -v installer=${run}_plain -v auth_admin=${run}_plain_auth -v realtime_admin=${run}_plain_realtime -f tests/sql/supabase_like.sql >/dev/null
+platform() { pg_dump --schema-only -n realtime -d $db | grep -Ev '^(\\restrict|\\unrestrict|--|$)' | md5sum; }
+before=$(platform)
+as=${run}_plain check "beside it" migrate $db off
+same "is as it was" "$(platform)" "$before"
+check "uninstall" uninstall_all $db
+same "leaves it" "$(platform)" "$before"
+sql $db -c "drop table realtime.messages"
+as=${run}_plain check "an older one without messages does not stop the rest" migrate $db off
+check "but is told" grep -q "schema realtime has no table messages, and ${run}_plain may not make one" \
+  <(PGOPTIONS="-c role=${run}_plain" sql $db -f sql/migrations/015_realtime_messages.sql 2>&1)
+same "nobody is let in" "$(sql $db -c "select read_broadcast, problem from pgherald.realtime_authorize('[{\"session\": 0, \"topic\": \"t\"}]', '[{\"role\": \"service_role\", \"claims\": \"{}\"}]')")" \
+  "f|42P01 there is no table realtime.messages"
+sql $db -c "revoke usage on schema realtime from ${run}_plain"
+as=${run}_plain check "nor does one that it may not look into" migrate $db off
+check "uninstall as who may not look either" env PGOPTIONS="-c role=${run}_plain" psql -XqAt -v ON_ERROR_STOP=1 -d $db -1 -f sql/uninstall.sql
+
+# ---------------------------------------------------------------- the end
+
 check "the whole application is not taken out" refused 'the whole seed application' uninstall ${run}_twice
 
 rm -f /tmp/$run.*

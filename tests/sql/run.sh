@@ -46,19 +46,19 @@ if [ $# -gt 0 ]; then
   prove "$app" "$@"
   exit "$failed"
 fi
-prove "$app" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/12_*.sql tests/sql/13_*.sql tests/sql/16_*.sql
+prove "$app" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/12_*.sql tests/sql/13_*.sql tests/sql/15_*.sql tests/sql/16_*.sql
 
 create_database "$sidecar"
 migrate "$sidecar" off
 sql "$sidecar" -f tests/sql/helpers.sql
-prove "$sidecar" tests/sql/0[3-7]_*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/16_*.sql
+prove "$sidecar" tests/sql/0[3-7]_*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/15_*.sql tests/sql/16_*.sql
 
 create_database "$supabase"
-sql "$supabase" -v installer="$installer" -v auth_admin="$installer"_auth -f tests/sql/supabase_like.sql >/dev/null
+sql "$supabase" -v installer="$installer" -v auth_admin="$installer"_auth -v realtime_admin="$installer"_realtime -f tests/sql/supabase_like.sql >/dev/null
 as=$installer migrate "$supabase" on
 as=$installer migrate "$supabase" on
 sql "$supabase" -f tests/sql/helpers.sql
-prove "$supabase" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/14_*.sql tests/sql/16_*.sql
+prove "$supabase" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/14_*.sql tests/sql/15_*.sql tests/sql/16_*.sql
 
 # Default privileges that are bound to no schema give away even more.
 create_database "$open"
@@ -67,7 +67,7 @@ for kind in tables functions sequences schemas; do
 done
 migrate "$open" on
 sql "$open" -c "alter default privileges revoke all on schemas from public, anon, authenticated, service_role" -f tests/sql/helpers.sql
-prove "$open" tests/sql/10_*.sql
+prove "$open" tests/sql/10_*.sql tests/sql/15_*.sql tests/sql/15_*.sql
 
 echo "# life of an installation"
 script tests/sql/lifecycle.sh

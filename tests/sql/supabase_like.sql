@@ -1,6 +1,7 @@
 -- A database as Supabase hands it out, in what matters to us: the installing role is no
 -- superuser, the auth schema is another role's, and default privileges give every new table
--- and function to anon and authenticated. Variable: installer, the installing role.
+-- and function to anon and authenticated. Variables: installer, the installing role; auth_admin and
+-- realtime_admin, whose the schemas auth and realtime are.
 
 create role :installer nologin createrole bypassrls;
 create role :auth_admin nologin;
@@ -38,3 +39,31 @@ reset role;
 alter default privileges for role :installer in schema public grant all on tables to anon, authenticated, service_role;
 alter default privileges for role :installer in schema public grant all on functions to anon, authenticated, service_role;
 alter default privileges for role :installer in schema public grant all on sequences to anon, authenticated, service_role;
+
+-- schema realtime is the Realtime service's: the installer looks in and may not create
+create role :realtime_admin nologin;
+create schema realtime;
+grant usage on schema realtime to anon, authenticated, service_role, :installer;
+grant all on schema realtime to :realtime_admin;
+set role :realtime_admin;
+create table realtime.messages (
+  topic text not null, extension text not null, payload jsonb, event text, private boolean default false,
+  updated_at timestamp not null default now(), inserted_at timestamp not null default now(),
+  id uuid not null default gen_random_uuid(), binary_payload bytea, primary key (id, inserted_at)
+) partition by range (inserted_at);
+select format('create table realtime.%I partition of realtime.messages for values from (%L) to (%L)',
+  'messages_' || to_char(d, 'YYYY_MM_DD'), d, d + interval '1 day')
+from generate_series(current_date - interval '1 day', current_date + interval '3 days', '1 day') as d
+\gexec
+alter table realtime.messages enable row level security;
+grant select, insert, update on realtime.messages to anon, authenticated, service_role, :installer;
+create table realtime.subscription (id bigint generated always as identity primary key, subscription_id uuid);
+create function realtime.topic() returns text language sql stable as
+  $$ select nullif(current_setting('realtime.topic', true), '')::text $$;
+comment on function realtime.topic() is 'the platform''s own';
+create function realtime.send(payload jsonb, event text, topic text, private boolean default true) returns void language plpgsql as
+  $$ begin insert into realtime.messages (payload, event, topic, private, extension) values (payload, event, topic, private, 'broadcast'); end $$;
+create function realtime.broadcast_changes(topic_name text, event_name text, operation text, table_name text, table_schema text,
+  new record, old record, level text default 'ROW') returns void language plpgsql as
+  $$ begin perform realtime.send(jsonb_build_object('record', new), event_name, topic_name); end $$;
+reset role;

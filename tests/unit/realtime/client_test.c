@@ -277,7 +277,7 @@ static void test_unasked_rows_wait(void **state)
     join_quietly(w->client);
     fanout_take(fanout, row_event(ROW, 10, 1));
     expect("nobody was asked, so nothing is sent", w->client, NULL);
-    fanout_take(fanout, event_new_gap());
+    fanout_take(fanout, event_new_gap(&(struct event_gap){.rows = true}));
     expect("a gap makes it rejoin", w->client, "[\"1\",\"1\",\"realtime:r\",\"phx_error\",{}]");
     assert_null(w->client->channels);
     fanout_free(fanout);

@@ -21,11 +21,16 @@ static void check_answer(const char *says, struct answer *answer, unsigned statu
 static struct answer post(struct world *w, const char *role, const char *body)
 {
     struct admission caller = {.token = token_of(w, role, 60)};
-    const struct request request = {
-        .core = &w->core, .body = str_c(body), .caller = &caller, .now = {.ms = 1000}};
+    struct later *later = NULL;
+    const struct request request = {.core = &w->core,
+                                    .body = str_c(body),
+                                    .caller = &caller,
+                                    .now = {.ms = 1000},
+                                    .later = &later};
     struct answer answer = {0};
 
     rest_broadcast(&request, &answer);
+    assert_null(later);
     token_free(caller.token);
     return answer;
 }
@@ -96,11 +101,10 @@ static void test_batch(void **state)
          "blank\"],"
          "\"payload\":[\"can't be blank\"]}]}}",
          NULL},
-        {"private",
-         "{\"messages\":[{\"topic\":\"r\",\"event\":\"e\",\"payload\":{},\"private\":true}]}", 403,
-         "{\"error\":\"Unauthorized\",\"message\":\"You do not have permissions to write to a "
-         "private "
-         "Channel\"}",
+        {"private, where nobody can say who may",
+         "{\"messages\":[{\"topic\":\"r\",\"event\":\"e\",\"payload\":{},\"private\":true}]}", 503,
+         "{\"error\":\"UnableToSetPolicies\",\"message\":\"Nobody can say who may write to the "
+         "topic\"}",
          NULL},
     };
     struct world *w = *state;
@@ -181,6 +185,139 @@ static void test_private(void **state)
     expect("where nobody is", page, NULL);
 }
 
+/* The questions that a request puts, answered by hand. */
+static struct {
+    char *topic;
+    rights_cb *cb;
+    void *arg;
+} asked[8];
+static size_t asked_count;
+
+static void keep(void *arg, struct session *session, struct str topic, rights_cb *cb, void *cb_arg)
+{
+    (void)arg;
+    (void)session;
+    asked[asked_count].topic = str_dup(topic);
+    asked[asked_count].cb = cb;
+    asked[asked_count++].arg = cb_arg;
+}
+
+static void decide(size_t at, bool may)
+{
+    static const struct err why = {"InitializingProjectConnection: later"};
+    const struct channel_rights rights = {.may_send_broadcast = may};
+
+    asked[at].cb(asked[at].arg, asked[at].topic[0] == '?' ? NULL : &rights, &why);
+    free(asked[at].topic);
+}
+
+static void yes(void *arg, struct session *session, struct str topic, rights_cb *cb, void *cb_arg)
+{
+    (void)arg;
+    (void)session;
+    (void)topic;
+    cb(cb_arg, &(struct channel_rights){.may_send_broadcast = true}, NULL);
+}
+
+#define PRIVATE(topic) "{\"topic\":\"" topic "\",\"event\":\"e\",\"payload\":{},\"private\":true}"
+#define PUBLIC "{\"topic\":\"r\",\"event\":\"e\",\"payload\":{}}"
+
+static int woken;
+
+static void wake(void *arg)
+{
+    (void)arg;
+    woken++;
+}
+
+static void test_asking(void **state)
+{
+    static const struct {
+        const char *says, *second;
+        bool may[2];
+        unsigned status;
+        const char *answer;
+    } rows[] = {
+        {"he may", "b", {true, true}, 202, ""},
+        {"he may not write to one of them: none is sent",
+         "b",
+         {true, false},
+         403,
+         "{\"error\":\"Unauthorized\",\"message\":\"You do not have permissions to write to this "
+         "Channel topic: b\"}"},
+        {"nobody can say",
+         "?",
+         {false, true},
+         503,
+         "{\"error\":\"InitializingProjectConnection\",\"message\":\"later\"}"},
+    };
+    struct world *w = *state;
+
+    say(w->client, JOIN);
+    drop_all(w->client);
+    w->core.ask_rights = keep;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct admission caller = {.token = token_of(w, "anon", 60)};
+        struct later *later = NULL;
+        struct request request = {
+            .core = &w->core, .caller = &caller, .now = {.ms = 1000 + 1000 * i}, .later = &later};
+        struct answer answer = {0};
+        char body[1000];
+
+        snprintf(body, sizeof(body),
+                 "{\"messages\":[" PRIVATE("a") "," PUBLIC "," PRIVATE("%s") "]}", rows[i].second);
+        request.body = str_c(body);
+        asked_count = 0;
+        rest_broadcast(&request, &answer);
+        assert_int_equal(asked_count, 2);
+        assert_non_null(later);
+        assert_int_equal(answer.status, 0);
+        later->wake = wake;
+        woken = 0;
+        decide(1, rows[i].may[1]);
+        assert_int_equal(woken, 0);
+        expect("nothing is sent before everything is known", w->client, NULL);
+        decide(0, rows[i].may[0]);
+        assert_int_equal(woken, 1);
+        assert_null(later);
+        check_answer(rows[i].says, &answer, rows[i].status, rows[i].answer);
+        if (rows[i].status == 202)
+            expect(rows[i].says, w->client, HEARS("e", "{}"));
+        expect(rows[i].says, w->client, NULL);
+        token_free(caller.token);
+    }
+}
+
+static void test_hang_up(void **state)
+{
+    struct world *w = *state;
+    struct admission caller = {.token = token_of(w, "anon", 60)};
+    struct later *later = NULL;
+    char *body = strdup("{\"messages\":[" PRIVATE("a") "," PUBLIC "]}");
+    const struct request request = {.core = &w->core,
+                                    .body = str_c(body),
+                                    .caller = &caller,
+                                    .now = {.ms = 1000},
+                                    .later = &later};
+    struct answer answer = {0};
+
+    say(w->client, JOIN);
+    drop_all(w->client);
+    w->core.ask_rights = keep;
+    asked_count = 0;
+    rest_broadcast(&request, &answer);
+    later_hang_up(later);
+    free(body);
+    token_free(caller.token);
+    decide(0, true);
+    expect("who does not wait for the answer sends nothing", w->client, NULL);
+    assert_int_equal(answer.status, 0);
+    w->core.ask_rights = yes;
+    answer = post(w, "anon", "{\"messages\":[" PRIVATE("a") "," PUBLIC "]}");
+    check_answer("an answer that is there at once", &answer, 202, "");
+    drop_all(w->client);
+}
+
 static void test_one(void **state)
 {
     static const struct {
@@ -198,10 +335,9 @@ static void test_one(void **state)
          "{\"error\":\"Error\",\"message\":\"Unsupported Media Type. Use application/json or "
          "application/octet-stream\"}",
          NULL},
-        {"private", "r/events/e", "", "private=true", "{}", 403,
-         "{\"error\":\"Unauthorized\",\"message\":\"You do not have permissions to write to a "
-         "private "
-         "Channel\"}",
+        {"private", "r/events/e", "", "private=true", "{}", 503,
+         "{\"error\":\"UnableToSetPolicies\",\"message\":\"Nobody can say who may write to the "
+         "topic\"}",
          NULL},
         {"no event", "r/events/", "", "", "{}", 404,
          "{\"error\":\"NotFound\",\"message\":\"POST .../api/broadcast/{topic}/events/{event}\"}",
@@ -281,6 +417,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_private, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_asking, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_hang_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_rate, set_up, tear_down),
     };

@@ -66,6 +66,30 @@ static void test_row_without_columns(void **state)
     decoder_free(decoder);
 }
 
+static void test_message_owns_everything(void **state)
+{
+    char topic[] = "room", name[] = "said", payload[] = "{\"a\": 1}", id[] = "an id";
+    const struct stored_message message = {str_c(topic), str_c(name), str_c(payload),
+                                           str_c(id),    true,        false};
+    const struct position position = {.commit_lsn = 0x1234, .ordinal = 6, .xid = 9};
+    struct event *event = event_new_message(&message, &position);
+    const struct stored_message *copy = &event->message.message;
+
+    (void)state;
+    topic[0] = name[0] = payload[0] = id[0] = 'x';
+    assert_int_equal(event->kind, EVENT_MESSAGE);
+    assert_int_equal(event->message.commit_lsn, 0x1234);
+    assert_int_equal(event->message.ordinal, 6);
+    assert_int_equal(event->message.xid, 9);
+    check_text("topic", copy->topic, "room");
+    check_text("event", copy->event, "said");
+    check_text("payload", copy->payload, "{\"a\": 1}");
+    check_text("id", copy->id, "an id");
+    assert_true(copy->is_private && !copy->is_binary);
+    assert_int_equal(event->msg.bytes, sizeof(*event) + 4 + 4 + 8 + 5);
+    msg_unref(&event->msg);
+}
+
 static void test_others(void **state)
 {
     const struct event_stored stored = {0x99, 1, 2, 3};
@@ -86,8 +110,9 @@ static void test_others(void **state)
     assert_int_equal(event->attempt.status_code, 503);
     msg_unref(&event->msg);
 
-    event = event_new_gap();
+    event = event_new_gap(&(struct event_gap){.messages = true});
     assert_int_equal(event->kind, EVENT_GAP);
+    assert_true(event->gap.messages && !event->gap.rows);
     assert_int_equal(event->msg.bytes, sizeof(*event));
     msg_unref(&event->msg);
 }
@@ -97,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_row_owns_everything),
         cmocka_unit_test(test_row_without_columns),
+        cmocka_unit_test(test_message_owns_everything),
         cmocka_unit_test(test_others),
     };
 

@@ -163,6 +163,58 @@ static void test_webhooks_of_a_table(void **state)
     assert_int_equal(things->webhook_count[rule_operation(CHANGE_INSERT)], 2);
 }
 
+/* Messages to topics are in the stream for those who listen, not for the rules. */
+static void test_messages(void **state)
+{
+    static const char *const ignorant[] = {"*", "*.insert", "public.*", "realtime"};
+    static const char *const asking[] = {"realtime.*", "realtime.messages.insert"};
+    struct table_rules *messages = rules_of("realtime", "messages");
+    unsigned insert = rule_operation(CHANGE_INSERT);
+    char json[256];
+
+    (void)state;
+    assert_true(messages->is_messages && messages->is_followed);
+    assert_false(messages->audited);
+    for (size_t i = 0; i < COUNT(ignorant); i++) {
+        snprintf(json, sizeof(json), HOOK(UUID("1"), "\"%s\",\"realtime.other.*\""), ignorant[i]);
+        put(RULE_WEBHOOK, UUID("1"), json);
+        if (rules_of("realtime", "messages")->webhook_count[insert] != 0)
+            fail_msg("a webhook of %s is told of messages", ignorant[i]);
+    }
+    for (size_t i = 0; i < COUNT(asking); i++) {
+        snprintf(json, sizeof(json), HOOK(UUID("1"), "\"%s\""), asking[i]);
+        put(RULE_WEBHOOK, UUID("1"), json);
+        if (rules_of("realtime", "messages")->webhook_count[insert] != 1)
+            fail_msg("a webhook of %s is not told of messages", asking[i]);
+    }
+    put_policy("*", "");
+    assert_false(rules_of("realtime", "messages")->audited);
+    put_policy("realtime.*", "");
+    assert_true(rules_of("realtime", "messages")->audited);
+    put_policy("realtime.messages", ",\"is_enabled\":false");
+    assert_false(rules_of("realtime", "messages")->audited);
+}
+
+/* Its other tables come with them, and are nothing to anybody unless the schema is configured. */
+static void test_the_rest_of_schema_realtime(void **state)
+{
+    char *schemas[] = {(char *)(uintptr_t) "public", (char *)(uintptr_t) "realtime"};
+    struct table_rules *table;
+
+    (void)state;
+    put(RULE_WEBHOOK, UUID("1"), HOOK(UUID("1"), "\"*\""));
+    table = rules_of("realtime", "subscription");
+    assert_false(table->is_followed || table->is_messages || table->audited);
+    assert_int_equal(table->webhook_count[rule_operation(CHANGE_INSERT)], 0);
+    config->schemas = (struct config_list){schemas, 2};
+    table = rules_of("realtime", "things");
+    config->schemas = (struct config_list){0};
+    assert_true(table->is_followed && table->audited && !table->is_messages);
+    assert_true(rules_of("pgherald", "audit_policies")->is_followed);
+    assert_true(rules_of("public", "messages")->is_followed);
+    assert_false(rules_of("public", "messages")->is_messages);
+}
+
 #define RULE(table, events)                                                                        \
     "{\"id\":\"r\",\"table_name\":\"" table "\",\"events\":[" events                               \
     "],\"recipient\":\"user_id\",\"title\":\"t\"}"
@@ -349,6 +401,8 @@ int main(void)
         TEST(test_care),
         TEST(test_policies_do_not_add_up),
         TEST(test_webhooks_of_a_table),
+        TEST(test_messages),
+        TEST(test_the_rest_of_schema_realtime),
         TEST(test_notifications_of_a_table),
         TEST(test_kept_current),
         TEST(test_rejected),

@@ -8,7 +8,7 @@
     "\"include-types\" 'false', \"include-type-oids\" 'true', \"include-pk\" 'true', "             \
     "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald', "                            \
     "\"filter-tables\" 'public.audit_logs,public.webhook_deliveries,public.webhook_attempts', "    \
-    "\"add-tables\" 'pgherald.store_marks,pgherald.audit_policies,pgherald.jobs"
+    "\"add-tables\" 'pgherald.store_marks,pgherald.audit_policies,pgherald.jobs,realtime.*"
 
 static const struct {
     const char *says;
