@@ -12,6 +12,8 @@ build="build-essential pkg-config libpq-dev libjansson-dev libcurl4-openssl-dev 
 run="postgresql-15 postgresql-15-wal2json perl"
 test="libcmocka-dev chromium libtap-parser-sourcehandler-pgtap-perl postgresql-15-pgtap curl
   iproute2 clang libclang-rt-14-dev jq ca-certificates"
+# Not in Debian 12, but in other sources of packages: installed where apt knows it.
+optional="postgresql-15-pgvector"
 bench="nginx-light libnginx-mod-nchan"
 
 case ${1:-} in
@@ -45,7 +47,12 @@ else
   die "this is no Debian, so the packages cannot be installed from here. By Debian's names they are: $wanted"
 fi
 case $1 in
-  test | bench | all) has_node || missing="$missing nodejs npm" ;;
+  test | bench | all)
+    has_node || missing="$missing nodejs npm"
+    for package in $optional; do
+      is_installed "$package" || ! apt-cache show "$package" >/dev/null 2>&1 || missing="$missing $package"
+    done
+    ;;
 esac
 [ -n "$missing" ] || exit 0
 

@@ -158,6 +158,19 @@ begin
 end
 $indexes$;
 
+-- ---------------------------------------------------------------- policies that read whole tables
+
+-- An EXISTS about the parent is asked for every row of the table. An array is computed once a
+-- query, and looked up in the index of the child.
+drop policy if exists webhook_deliveries_owner_select on public.webhook_deliveries;
+create policy webhook_deliveries_owner_select on public.webhook_deliveries
+  for select to authenticated using (webhook_id = any (array(
+    select w.id from public.webhooks w where w.user_id = (select auth.uid()))));
+drop policy if exists api_key_usage_owner_select on public.api_key_usage;
+create policy api_key_usage_owner_select on public.api_key_usage
+  for select to authenticated using (api_key_id = any (array(
+    select k.id from public.api_keys k where k.user_id = (select auth.uid()))));
+
 -- ---------------------------------------------------------------- notifications
 
 -- When a row changed last: an inbox that was away asks for what is newer. Not in a table that

@@ -318,7 +318,7 @@ select bag_eq(
      from pg_policies where schemaname = 'public' and roles = '{authenticated}' $$,
   $want$ values
   ('api_key_usage', 'api_key_usage_owner_select', 'SELECT',
-   '(EXISTS ( SELECT 1 FROM api_keys k WHERE ((k.id = api_key_usage.api_key_id) AND (k.user_id = ( SELECT auth.uid() AS uid)))))', '-'),
+   '(api_key_id = ANY (ARRAY( SELECT k.id FROM api_keys k WHERE (k.user_id = ( SELECT auth.uid() AS uid)))))', '-'),
   ('api_keys', 'api_keys_owner_delete', 'DELETE',
    '(user_id = ( SELECT auth.uid() AS uid))', '-'),
   ('api_keys', 'api_keys_owner_select', 'SELECT',
@@ -376,7 +376,7 @@ select bag_eq(
   ('webhook_attempts', 'webhook_attempts_owner_select', 'SELECT',
    '(EXISTS ( SELECT 1 FROM (webhook_deliveries d JOIN webhooks w ON ((w.id = d.webhook_id))) WHERE ((d.id = webhook_attempts.delivery_id) AND (w.user_id = ( SELECT auth.uid() AS uid)))))', '-'),
   ('webhook_deliveries', 'webhook_deliveries_owner_select', 'SELECT',
-   '(EXISTS ( SELECT 1 FROM webhooks w WHERE ((w.id = webhook_deliveries.webhook_id) AND (w.user_id = ( SELECT auth.uid() AS uid)))))', '-'),
+   '(webhook_id = ANY (ARRAY( SELECT w.id FROM webhooks w WHERE (w.user_id = ( SELECT auth.uid() AS uid)))))', '-'),
   ('webhooks', 'webhooks_owner', 'ALL',
    '(user_id = ( SELECT auth.uid() AS uid))', 'same') $want$,
   'policies, all of them for authenticated');

@@ -50,6 +50,12 @@ insert into public.api_key_usage (api_key_id, day)
 insert into public.job_logs (queue, job_type, status, finished_at, created_at)
   select 'pgherald', 'job' || n % 7, 'completed', at, at from seq where n % 20 = 0;
 insert into public.job_logs (queue, job_type, status) select 'q' || n % 3, 'type1', 'running' from seq where n % 10000 = 0;
+insert into public.notification_preferences (user_id, type) select id, 't' || i from person, generate_series(1, 100) as i;
+insert into public.meeting_bot_sessions (id, meeting_id, user_id, external_bot_id, status, scheduled_at, created_at)
+  select ('00000000-0000-4000-a000-' || lpad(n::text, 12, '0'))::uuid, ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, user_id,
+    n, case when n % 500 = 0 then 'scheduled' else 'completed' end, at, at from seq;
+insert into public.google_oauth_tokens (user_id, google_account_id, access_token_encrypted, encryption_key_id, expires_at)
+  select user_id, n, decode(repeat('ab', 40), 'hex'), 'k', at from seq;
 set local session_replication_role = origin;
 analyze;
 
@@ -71,7 +77,16 @@ select tap.uses_index(true, index, query) from (values
   ('webhooks_user_idx', 'select id, name from public.webhooks'),
   ('webhook_deliveries_webhook_idx', format('select * from public.webhook_deliveries where webhook_id = %L order by created_at desc limit 20', tap.ann())),
   ('webhook_attempts_pkey', 'select * from public.webhook_attempts where delivery_id = 1'),
-  ('api_keys_user_idx', 'select id, name from public.api_keys order by created_at desc')
+  ('api_keys_user_idx', 'select id, name from public.api_keys order by created_at desc'),
+  ('api_key_usage_pkey', 'select * from public.api_key_usage order by day desc'),
+  ('webhook_deliveries_webhook_idx', 'select * from public.webhook_deliveries order by created_at desc limit 20'),
+  ('notification_preferences_pkey', 'select * from public.notification_preferences'),
+  ('notifications_unread_idx', 'select * from public.notifications where not is_read and archived_at is null order by created_at desc limit 20'),
+  ('notifications_pkey', format('update public.notifications set is_read = true where id = %L', tap.ann())),
+  ('meeting_bot_sessions_user_idx', 'select * from public.meeting_bot_sessions order by created_at desc limit 20'),
+  ('meeting_bot_sessions_meeting_idx', 'select * from public.meeting_bot_sessions where meeting_id = ''00000000-0000-4000-9000-000000001000'''),
+  ('google_oauth_tokens_account_key', 'select id, google_email from public.google_oauth_tokens'),
+  ('users_pkey', 'select * from public.users')
 ) as t (index, query);
 
 -- every branch of the activity feed is read from its index, and from the head only
@@ -81,6 +96,12 @@ from unnest(array['memories_user_idx', 'transcripts_user_idx', 'summaries_user_i
 
 -- what functions, workers and the daemon ask
 select tap.uses_index(false, index, query) from (values
+  ('users_created_idx', 'select * from public.users order by created_at desc limit 20'),
+  ('meeting_participants_user_idx', format('select meeting_id from public.meeting_participants where user_id = %L', tap.ann())),
+  ('meeting_bot_sessions_status_idx', 'select * from public.meeting_bot_sessions where status = ''scheduled'' and scheduled_at < now()'),
+  ('meeting_bot_sessions_external_key', 'select * from public.meeting_bot_sessions where provider = ''internal'' and external_bot_id = ''17'''),
+  ('google_oauth_tokens_expires_idx', 'select id from public.google_oauth_tokens where revoked_at is null and expires_at < now() - interval ''138 days'''),
+  ('meetings_google_event_key', format('select * from public.meetings where user_id = %L and google_event_id = ''x''', tap.ann())),
   ('users_email_idx', 'select * from public.users where lower(email) = ''x@y'''),
   ('memories_tags_idx', 'select * from public.memories where tags @> array[''t17'']'),
   ('memories_source_idx', format('select * from public.memories where source_id = %L', tap.ann())),
@@ -126,6 +147,45 @@ from unnest(array[
   'select * from public.meeting_summaries',
   format('select * from public.user_recent_activity where user_id = %L order by occurred_at desc limit 50', tap.ann()),
   'select * from public.user_recent_activity order by occurred_at desc limit 50']) as query;
+
+-- What functions scan when they are called. A table of more than 1,000 rows is never read from end to end.
+create temporary table asked as
+select c.role, c.query, c.indexes, s.indexes as scanned, s.whole_tables
+from (values
+  ('authenticated', 'select public.get_unread_notification_count()', '{notifications_unread_idx}'),
+  ('authenticated', 'select public.mark_notification_read((select id from public.notifications limit 1))', '{notifications_pkey}'),
+  ('authenticated', 'select public.mark_notifications_seen()', '{notifications_unread_idx}'),
+  ('authenticated', 'select public.mark_all_notifications_read()', '{notifications_unread_idx}'),
+  ('authenticated', 'select public.archive_notification((select id from public.notifications limit 1))', '{notifications_pkey}'),
+  ('authenticated', 'select public.set_notification_preference(''t1'')', '{notification_preferences_pkey}'),
+  ('service_role', format('select public.create_notification(%L, ''x'', p_dedupe_key => ''k1000'')', tap.ann()), '{notifications_dedupe_idx,notification_preferences_pkey}'),
+  ('service_role', 'select public.cleanup_expired_notifications(100)', '{notifications_expires_idx}'),
+  ('authenticated', 'select public.get_user_memory_count()', '{memories_user_idx}'),
+  ('authenticated', 'select public.get_user_storage_usage()', '{files_user_idx}'),
+  ('authenticated', 'select public.get_user_token_usage()', '{chat_messages_user_idx,summaries_user_idx,meeting_summaries_user_idx}'),
+  ('authenticated', 'select public.get_user_activity_summary()', '{memories_user_idx,transcripts_user_idx,chat_messages_user_idx,files_user_idx}'),
+  ('authenticated', 'select public.get_user_dashboard_stats()', '{memories_user_idx,notifications_unread_idx,job_logs_user_idx}'),
+  ('service_role', format('select public.get_user_dashboard_stats(%L)', tap.ann()), '{memories_user_idx,meetings_status_idx,notifications_unread_idx,job_logs_user_idx}'),
+  ('authenticated', 'select count(*) from public.job_status_summary', '{job_logs_user_idx}'),
+  ('authenticated', 'select count(*) from public.match_memories(array_fill(1::real, array[1536]))',
+    case when to_regtype('vector') is null and to_regtype('extensions.vector') is null then '{memories_user_idx}' else '{}' end),
+  ('authenticated', 'select public.rotate_api_key((select id from public.api_keys limit 1))', '{api_keys_pkey}'),
+  ('authenticated', 'select public.revoke_api_key((select id from public.api_keys where revoked_at is null limit 1))', '{api_keys_pkey}'),
+  ('service_role', 'select count(*) from public.verify_api_key(''phk_x'')', '{api_keys_key_hash_key}'),
+  ('service_role', format('select public.log_api_key_usage(%L)', (select id from public.api_keys limit 1)), '{api_keys_pkey,api_key_usage_pkey}'),
+  ('service_role', 'select count(*) from public.claim_job()', '{job_logs_ready_idx}'),
+  ('service_role', format('select public.update_job_progress(%L, 1)', tap.ann()), '{job_logs_pkey}'),
+  ('service_role', 'select public.cleanup_old_job_logs(p_limit => 100)', '{job_logs_finished_idx}'),
+  ('service_role', format('delete from public.webhooks where id = %L returning id', (select id from person where n = 7)), '{webhook_deliveries_webhook_idx}'),
+  ('service_role', format('delete from public.users where id = %L returning id', (select id from person where n = 8)),
+    '{notifications_user_idx,memories_user_idx,transcripts_file_idx,summaries_transcript_idx,chat_messages_session_idx,meeting_participants_user_idx,
+      meeting_transcripts_bot_idx,meeting_transcripts_participant_idx,job_logs_user_idx,webhook_deliveries_webhook_idx}')
+) as c (role, query, indexes)
+cross join lateral tap.scans_of(c.role, case c.role when 'authenticated' then tap.ann() end, c.query) as s;
+select ok(scanned @> indexes::text[] and whole_tables is null, format('%s: %s', role, query)),
+  case when not (coalesce(scanned @> indexes::text[], false) and whole_tables is null)
+    then diag(format('indexes: %s, whole tables: %s', scanned, whole_tables)) end
+from asked;
 
 -- the month that a question is about is the only partition read
 select is(

@@ -74,6 +74,27 @@ begin
 end
 $$;
 
+-- What a call really scans, inside its functions too: of the indexes, and of the tables of more
+-- than 1,000 rows that it reads from end to end.
+create function tap.scans_of(role text, sub uuid, query text, out indexes text[], out whole_tables text[])
+language plpgsql as $$
+declare
+  counts constant text := 'select jsonb_object_agg(c.oid, pg_stat_get_xact_numscans(c.oid)) from pg_class c
+    where c.relnamespace in (''public''::regnamespace, ''pgherald_audit''::regnamespace) and c.relkind in (''r'', ''i'')';
+  earlier jsonb;
+  later jsonb;
+begin
+  execute counts into earlier;
+  perform tap.call(role, sub, query);
+  execute counts into later;
+  select array_agg(c.relname::text) filter (where c.relkind = 'i'),
+    array_agg(c.relname::text) filter (where c.relkind = 'r' and c.reltuples > 1000)
+    into indexes, whole_tables
+  from pg_class c
+  where c.oid::text in (select key from jsonb_each_text(later) where value > earlier ->> key);
+end
+$$;
+
 -- One row in every table of the application and of the sidecar, all ann's.
 create function tap.fixture() returns void
 language plpgsql as $$

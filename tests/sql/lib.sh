@@ -5,6 +5,7 @@ app=${run}_app
 sidecar=${run}_sidecar
 supabase=${run}_supabase
 open=${run}_open
+arrays=${run}_arrays
 installer=${run}_installer
 failed=0
 export PGHOST PGPORT PGUSER PGDATABASE=postgres

@@ -48,6 +48,17 @@ if [ $# -gt 0 ]; then
 fi
 prove "$app" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/12_*.sql tests/sql/13_*.sql tests/sql/15_*.sql tests/sql/16_*.sql
 
+# Where the server has pgvector the application was just tested with it; now without.
+if [ -n "$(sql postgres -c "select 1 from pg_available_extensions where name = 'vector'")" ]; then
+  create_database "$arrays"
+  sql "$arrays" -c "create function public.no_vector() returns event_trigger language plpgsql as
+      \$\$ begin raise 'there is no vector here' using errcode = 'feature_not_supported'; end \$\$" \
+    -c "create event trigger no_vector on ddl_command_start when tag in ('CREATE EXTENSION') execute function public.no_vector()"
+  migrate "$arrays" on
+  sql "$arrays" -c "drop function public.no_vector() cascade" -f tests/sql/helpers.sql
+  prove "$arrays" tests/sql/01_*.sql tests/sql/09_*.sql
+fi
+
 create_database "$sidecar"
 migrate "$sidecar" off
 sql "$sidecar" -f tests/sql/helpers.sql
