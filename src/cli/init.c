@@ -96,6 +96,33 @@ static enum result refuse_changed(const struct migration_plan *plan, struct err 
     return OK;
 }
 
+/* What would not bear the installation is found before anything is changed. */
+static enum result refuse_conflicts(struct init *init, const struct migration_plan *plan,
+                                    struct err *err)
+{
+    const char *seed_app[] = {plan->seed_app ? "on" : "off"};
+    struct pg_rows *rows;
+    size_t count;
+
+    if (migration_plan_count(plan, MIGRATION_MISSING) +
+            migration_plan_count(plan, MIGRATION_REPEAT) ==
+        0)
+        return OK;
+    if (pg_sync_run(init->conn, sql_init_seed_app, seed_app, 1, NULL, err) != OK ||
+        pg_sync_run(init->conn, sql_init_conflicts, NULL, 0, &rows, err) != OK)
+        return err_context(err, "looking for what is in the way");
+    count = pg_rows_count(rows);
+    for (size_t i = 0; i < count; i++)
+        warn(init, "%s. Remedy: %s", pg_rows_text(rows, i, 0), pg_rows_text(rows, i, 1));
+    pg_rows_free(rows);
+    if (count == 0)
+        return OK;
+    return err_set(err,
+                   "pgherald cannot be installed: %zu object(s) of the project are in the way (see "
+                   "the warnings). Nothing has been changed",
+                   count);
+}
+
 static enum result apply_one(struct init *init, size_t i, bool seed_app, struct err *err)
 {
     const struct pg_refusal *refusal;
@@ -120,7 +147,7 @@ static enum result apply_one(struct init *init, size_t i, bool seed_app, struct 
 
 static enum result migrate(struct init *init, struct migration_plan *plan, struct err *err)
 {
-    if (refuse_changed(plan, err) != OK)
+    if (refuse_changed(plan, err) != OK || refuse_conflicts(init, plan, err) != OK)
         return FAILED;
     for (size_t i = 0; i < plan->count; i++) {
         switch (plan->states[i]) {

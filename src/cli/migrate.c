@@ -147,12 +147,14 @@ static enum result record(struct pg_sync *conn, const struct migration *migratio
     return pg_sync_run(conn, sql_init_record, params, 3, NULL, err);
 }
 
+/* Our connections have an empty search_path, and then an extension has no schema to be made in. */
+#define BEGIN "begin; set local search_path = public; set local pgherald.seed_app = "
+
 /* An error leaves the transaction to the caller, who has yet to read what the server said. */
 enum result migration_apply(struct pg_sync *conn, size_t index, bool seed_app, struct err *err)
 {
     const struct migration *migration = &migrations[index];
-    const char *begin = seed_app ? "begin; set local pgherald.seed_app = 'on'"
-                                 : "begin; set local pgherald.seed_app = 'off'";
+    const char *begin = seed_app ? BEGIN "'on'" : BEGIN "'off'";
 
     if (pg_sync_run(conn, begin, NULL, 0, NULL, err) != OK ||
         pg_sync_run(conn, migration->sql, NULL, 0, NULL, err) != OK ||
