@@ -6,6 +6,7 @@ select tap.people();
 insert into public.memories (user_id, title, content, created_at) values
   (tap.ann(), 'tea', 'green', now()), (tap.ann(), null, repeat('long ', 40), now() - interval '1 day'),
   (tap.ann(), 'old', 'x', now() - interval '40 days'), (tap.bob(), 'bob''s', 'x', now());
+update public.memories set is_archived = true where title = 'old';  -- it is his still
 insert into public.files (user_id, file_name, storage_path, file_size, upload_status) values
   (tap.ann(), 'a', '1', 5000000000, 'completed'), (tap.ann(), 'b', '2', 7, 'completed'),
   (tap.ann(), 'c', '3', 100, 'failed'), (tap.bob(), 'd', '4', 9, 'completed');

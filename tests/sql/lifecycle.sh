@@ -25,6 +25,11 @@ for file in sql/migrations/*.sql; do
 done
 same "numbers are not used twice" "$(ls sql/migrations | cut -c1-3 | sort | uniq -d)" ""
 
+# docs/seed-report.md names files that are there
+for name in $(grep -oE '`[A-Za-z0-9_./-]+\.(sql|sh|mjs)`' docs/seed-report.md | tr -d '`' | sort -u); do
+  check "docs/seed-report.md: $name" test -e "$name" -o -e "tests/sql/$name" -o -e "tests/e2e/$name" -o -e "sql/migrations/$name"
+done
+
 # ---------------------------------------------------------------- twice
 
 db=${run}_twice; create_database $db
