@@ -85,6 +85,7 @@ begin
   loop
     execute format('drop view public.%I', item.relname);
   end loop;
+  drop view if exists pgherald.live_api_keys;
   for item in
     select p.oid::regprocedure as signature from pg_catalog.pg_proc p
     where p.pronamespace = 'public'::regnamespace and obj_description(p.oid, 'pg_proc') like 'pgherald:%'

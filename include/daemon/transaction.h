@@ -18,6 +18,7 @@ struct transaction {
     bool covered; /* by the checkpoint: everything in it is skipped */
     bool own;     /* written by our own store */
     bool upkeep;  /* written by one of our jobs */
+    bool silent;  /* what was counted of API keys: nothing comes of it */
     struct rule_change *rule_changes;
     size_t rule_change_count;
 };

@@ -28,6 +28,9 @@ struct pg_conn_options {
 struct pg_conn_events {
     void (*on_open)(void *arg);
     void (*on_lost)(void *arg, const struct err *err); /* could not connect, or broke */
+    /* What a NOTIFY says on a channel that was listened to; both valid during the call. NULL if
+     * nothing is. */
+    void (*on_notify)(void *arg, struct str channel, struct str payload);
 };
 
 /* Starts connecting. Copies the options. Session settings that keep values exact (facts: bytea,

@@ -28,7 +28,8 @@ struct client {
     struct client *next, *prev;
     struct client_socket out;
     enum phoenix_vsn vsn;
-    struct token *token; /* of the apikey: what a join without a token falls back to */
+    struct token *token;    /* of the apikey: what a join without a token falls back to */
+    uint64_t api_keys_seen; /* the generation of API keys that was looked at */
     struct outbox outbox;
     struct channel *channels;
     size_t channel_count;

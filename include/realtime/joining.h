@@ -23,6 +23,10 @@ void joining_free(struct joining *joining); /* NULL is fine */
 void joining_start(struct client *client, struct phoenix_frame *frame);
 void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame);
 
+/* Of a channel that an API key opened: as the key is now, it stays, has another session, or is
+ * shut. */
+void joining_recheck_api_key(struct channel *channel, struct moment now);
+
 /* The verdict on a channel, for core->authorize: `rights`, or NULL and `why` in the protocol's
  * words. It is given once for each question, and does nothing if the channel has been left
  * meanwhile. Who may read nothing may not join. Of a channel that is joined already (its token has

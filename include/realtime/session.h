@@ -13,6 +13,7 @@ struct session {
     char *role;
     char *claims;
     size_t claims_len;
+    char key_id[KEY_ID_BYTES]; /* of the API key that it is; empty: a JWT's */
     /* Scratch of whoever walks over sessions: which walk saw it last, and its place in it. Means
      * nothing once another walk has begun. */
     uint64_t seen;

@@ -41,6 +41,11 @@ void authority_fini(struct authority *authority);
 enum access authority_identify(const struct authority *authority, struct str text, enum scope need,
                                struct moment now, struct token **out, struct err *err) MUST_CHECK;
 
+/* The same for a key that was identified before, by its id. */
+enum access authority_identify_key(const struct authority *authority, const char *key_id,
+                                   enum scope need, struct moment now, struct token **out,
+                                   struct err *err) MUST_CHECK;
+
 /* Whether a token of an earlier moment still holds: that of a key is made anew, as the key is now.
  * *out is NULL also if it holds as it is, which that of a JWT does until it expires. */
 enum access authority_renew(const struct authority *authority, const struct token *token,

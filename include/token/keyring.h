@@ -43,13 +43,16 @@ void keyring_free(struct keyring *ring);
 /* Whether a text that somebody brought says that it is a key; else it is a token. */
 bool key_has_prefix(struct str text);
 
-/* Loading. What is not put between begin and end is gone after end. */
+/* Loading. What is not put between begin and end is gone after end; or, of keys that were read
+ * again one by one, after keyring_drop_missing(). */
 void keyring_begin(struct keyring *ring);
 void keyring_end(struct keyring *ring);
+void keyring_drop_missing(struct keyring *ring, struct str id);
 /* Adds or replaces; a key that stays keeps what it has used of its rate. false: there is no room,
  * or the row makes no sense, and the key is not in the ring. */
 bool keyring_put(struct keyring *ring, const struct key_row *row, uint64_t now_ms);
-void keyring_remove(struct keyring *ring, struct str id);
+/* Makes room: keys that have expired at `now` (seconds since 1970). How many. */
+size_t keyring_drop_expired(struct keyring *ring, int64_t now);
 
 size_t keyring_count(const struct keyring *ring);
 /* Moves when a key has changed or is gone: what was opened by a key has to be looked at again. */

@@ -5,6 +5,7 @@
 #ifndef PGHERALD_TOKEN_USAGE_H
 #define PGHERALD_TOKEN_USAGE_H
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "token/scope.h"
 
@@ -31,5 +32,8 @@ bool usage_is_empty(const struct usage *usage);
 /* Moves the oldest counts out, `max` at most; how many. If they cannot be written they come back by
  * usage_add(). */
 size_t usage_take(struct usage *usage, struct usage_count *out, size_t max);
+
+/* Appends a JSON array of {"id", "used_at", "requests", "errors"}. */
+void usage_write(struct buf *out, const struct usage_count *counts, size_t count);
 
 #endif

@@ -47,8 +47,8 @@ static bool daemon_answers(const struct config *config)
     bool answered;
 
     buf_init(&body, 1024 * 1024);
-    answered = fetch(&config->admin_listen, "/healthz", &status, &body, &err) == OK && status > 0 &&
-               status != 404;
+    answered = fetch(&config->admin_listen, "/healthz", STR(""), &status, &body, &err) == OK &&
+               status > 0 && status != 404;
     buf_fini(&body);
     return answered;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define TIMEOUT_MS 2000L
+#define MAX_HEADER 20000
 
 static size_t take_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -25,17 +26,36 @@ static void make_url(const struct config_address *address, const char *path, str
     buf_addf(url, "http://%s%s", config_address_text(&asked, text), path);
 }
 
-enum result fetch(const struct config_address *address, const char *path, long *status,
-                  struct buf *body, struct err *err)
+/* The list to be freed, NULL if there is nothing to say. */
+static struct curl_slist *make_headers(struct str token)
+{
+    struct curl_slist *headers = NULL;
+    struct buf line;
+
+    if (token.len == 0)
+        return NULL;
+    buf_init(&line, MAX_HEADER);
+    buf_add_c(&line, "Authorization: Bearer ");
+    buf_add_str(&line, token);
+    if (buf_ok(&line))
+        headers = curl_slist_append(NULL, buf_str(&line).data);
+    buf_fini(&line);
+    return headers;
+}
+
+enum result fetch(const struct config_address *address, const char *path, struct str token,
+                  long *status, struct buf *body, struct err *err)
 {
     CURL *curl = curl_easy_init();
     CURLcode code = CURLE_OUT_OF_MEMORY;
+    struct curl_slist *headers = make_headers(token);
     struct buf url;
 
     buf_init(&url, 1024);
     make_url(address, path, &url);
     if (curl) {
         curl_easy_setopt(curl, CURLOPT_URL, buf_str(&url).data);
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(curl, CURLOPT_PROXY, "");
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
@@ -47,6 +67,7 @@ enum result fetch(const struct config_address *address, const char *path, long *
     }
     if (code != CURLE_OK)
         err_set(err, "no answer from %s: %s", buf_str(&url).data, curl_easy_strerror(code));
+    curl_slist_free_all(headers);
     buf_fini(&url);
     return code == CURLE_OK ? OK : FAILED;
 }

@@ -5,10 +5,14 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/facts.h"
 #include "cli/fetch.h"
 #include "embedded.h"
+#include "token/sign.h"
+
+#define OWN_TOKEN_S 60
 
 struct status {
     const struct config *config;
@@ -189,31 +193,50 @@ static void judge_daemon(struct status *status, const json_t *daemon)
                         "says why)");
 }
 
-static void ask_daemon(struct status *status)
+/* Its numbers as a new object; NULL: err says why not. With admin_auth we show that we know the
+ * secret. */
+static json_t *fetch_stats(const struct config *config, struct err *err)
 {
-    const struct config_address *address = &status->config->admin_listen;
-    json_t *daemon = json_object(), *stats = NULL;
+    const struct config_address *address = &config->admin_listen;
+    int64_t now = clock_now_us() / 1000000;
+    json_t *stats = NULL;
     char text[128];
-    struct buf body;
-    struct err err;
+    struct buf body, token;
     long code = 0;
 
     buf_init(&body, 1024 * 1024);
-    if (fetch(address, "/status.json", &code, &body, &err) == OK) {
-        stats = json_loadb(buf_str(&body).data, body.len, 0, NULL);
-        if (!json_is_object(stats))
-            err_set(&err, "%s answered with status %ld and no JSON object",
-                    config_address_text(address, text), code);
+    buf_init(&token, TOKEN_MAX_BYTES);
+    if ((!config->admin_auth ||
+         sign_for_service(str_c(config->jwt_secret), now, now + OWN_TOKEN_S, &token, err) == OK) &&
+        fetch(address, "/status.json", buf_str(&token), &code, &body, err) == OK) {
+        if (code == 200)
+            stats = json_loadb(buf_str(&body).data, body.len, 0, NULL);
+        if (!json_is_object(stats)) {
+            err_set(err, "%s answered with status %ld%s", config_address_text(address, text), code,
+                    code == 401 ? "; does it have the same jwt_secret?" : "");
+            json_decref(stats);
+            stats = NULL;
+        }
     }
     buf_fini(&body);
+    buf_fini(&token);
+    return stats;
+}
+
+static void ask_daemon(struct status *status)
+{
+    const struct config_address *address = &status->config->admin_listen;
+    struct err err;
+    json_t *daemon = json_object(), *stats = fetch_stats(status->config, &err);
+    char text[128];
+
     json_object_set_new(daemon, "address", json_string(config_address_text(address, text)));
-    json_object_set_new(daemon, "up", json_boolean(json_is_object(stats)));
+    json_object_set_new(daemon, "up", json_boolean(stats != NULL));
     json_object_set_new(status->root, "daemon", daemon);
-    if (json_is_object(stats)) {
+    if (stats) {
         json_object_set_new(daemon, "stats", stats);
         judge_daemon(status, daemon);
     } else {
-        json_decref(stats);
         json_object_set_new(daemon, "error", json_string(err.message));
         problem(status, "the daemon is down: %s", err.message);
     }

@@ -142,7 +142,7 @@ const struct option options[] = {
      .standard = "100000",
      .min = 1,
      .max = 10000000,
-     .help = "API keys that are held in memory, about 600 bytes each. Of a table with more that\n"
+     .help = "API keys that are held in memory, about 400 bytes each. Of a table with more that\n"
              "work, the newest are not known and so refused."},
     {.name = "api_key_usage_flush",
      .kind = OPTION_DURATION,

@@ -99,7 +99,7 @@ static void on_lost(void *arg, const struct err *err)
 struct catalog *catalog_load(uv_loop_t *loop, const char *database_url,
                              const struct catalog_events *events, void *arg)
 {
-    static const struct pg_conn_events conn_events = {on_open, on_lost};
+    static const struct pg_conn_events conn_events = {on_open, on_lost, NULL};
     const struct pg_conn_options options = {database_url, "pgherald catalog", false,
                                             CONNECT_TIMEOUT_MS};
     struct catalog *catalog = mem_alloc(sizeof(*catalog));

@@ -240,7 +240,7 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
         transaction_mark(&p->txn, change);
         return OK;
     }
-    if (!table->is_followed)
+    if (!table->is_followed || p->txn.silent)
         return OK;
     if (deriver_add_effects(&p->deriver, &p->txn, change, table, store_batch(p->store), err) != OK)
         return FAILED;

@@ -34,14 +34,17 @@ void transaction_place(struct transaction *txn, struct change *change)
     change->commit_time = txn->position.commit_time;
 }
 
-/* The marks of jobs are `job:<name>` (pgherald.mark_maintenance()), those of stores are slots'
- * names, which have no colon. */
+/* The marks of jobs are `job:<name>` (pgherald.mark_maintenance()), that of counted use is
+ * `usage:api_keys` (pgherald.flush_api_key_usage()), those of stores are slots' names, which have
+ * no colon. */
 void transaction_mark(struct transaction *txn, const struct change *change)
 {
     const struct column *name = change_current(change, STR("slot_name"));
 
     if (name && str_starts(name->value, STR("job:")))
         txn->upkeep = true;
+    else if (name && str_eq(name->value, STR("usage:api_keys")))
+        txn->silent = true;
     else
         txn->own = true;
 }

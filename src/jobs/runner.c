@@ -173,7 +173,7 @@ static void on_lost(void *arg, const struct err *err)
 
 static void connect_now(struct runner *runner)
 {
-    static const struct pg_conn_events events = {on_open, on_lost};
+    static const struct pg_conn_events events = {on_open, on_lost, NULL};
     const struct pg_conn_options options = {
         .database_url = runner->config->database_url,
         .application_name = "pgherald jobs",

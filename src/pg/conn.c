@@ -558,6 +558,18 @@ static void on_writable(struct pg_conn *conn)
         conn->first->copy.on_room(conn->first->arg);
 }
 
+/* They may come at any time, also while nothing was asked. */
+static void hand_out_notifications(struct pg_conn *conn)
+{
+    PGnotify *notify;
+
+    while (conn->state == CONN_OPEN && (notify = PQnotifies(conn->pg))) {
+        if (conn->events.on_notify)
+            conn->events.on_notify(conn->arg, str_c(notify->relname), str_c(notify->extra));
+        PQfreemem(notify);
+    }
+}
+
 static void on_socket(uv_poll_t *poll, int status, int events)
 {
     struct pg_conn *conn = poll->data;
@@ -580,6 +592,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
         flush(conn);
     if (conn->state == CONN_OPEN)
         process_input(conn);
+    hand_out_notifications(conn);
 }
 
 int pg_conn_server_version(const struct pg_conn *conn)

@@ -76,7 +76,7 @@ static void on_open(void *arg)
 
 static void connect_now(struct pg_link *link)
 {
-    static const struct pg_conn_events events = {on_open, on_lost};
+    static const struct pg_conn_events events = {.on_open = on_open, .on_lost = on_lost};
     const struct pg_conn_options options = {.database_url = link->options.database_url,
                                             .application_name = link->options.application_name,
                                             .connect_timeout_ms = CONNECT_TIMEOUT_MS};

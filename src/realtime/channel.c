@@ -190,6 +190,8 @@ void channel_tick(struct channel *channel, int64_t now)
 
     if (channel->expires > now)
         return;
-    err_set(&err, "Token has expired %" PRId64 " seconds ago", now - channel->expires);
+    err_set(&err, "%s has expired %" PRId64 " seconds ago",
+            channel->session->key_id[0] ? "InvalidApiKey: The API key" : "Token",
+            now - channel->expires);
     channel_shut(channel, str_c(err.message));
 }

@@ -24,6 +24,7 @@ struct client *client_new(struct core *core, enum phoenix_vsn vsn, struct token 
     client->out = *out;
     client->vsn = vsn;
     client->token = token;
+    client->api_keys_seen = keyring_generation(core->authority.ring);
     client->heard_ms = client->alone_ms = now_ms;
     client->over_limit = core->client_count >= core->config->realtime_max_clients;
     client->next = core->clients;
@@ -276,10 +277,69 @@ void client_check_keys(struct client *client)
     }
 }
 
-void client_tick(struct client *client, uint64_t now_ms, int64_t now)
+/* Whether what API keys have opened has to be looked at: one has changed, or is gone, or may be and
+ * we would not know, or this client's has come to its end. */
+static bool api_keys_moved(struct client *client, struct moment now)
+{
+    const struct keyring *ring = client->core->authority.ring;
+    uint64_t generation = keyring_generation(ring);
+
+    if (client->api_keys_seen == generation && keyring_is_trusted(ring, now.ms) &&
+        (!client->token->key_id[0] || client->token->expires > now.us / 1000000))
+        return false;
+    client->api_keys_seen = generation;
+    return true;
+}
+
+/* The connection was opened by a key: it goes when the key goes. */
+static void recheck_api_key(struct client *client, struct moment now)
+{
+    struct token *token;
+    struct err err;
+    enum access access;
+
+    if (!client->token->key_id[0])
+        return;
+    access =
+        authority_renew(&client->core->authority, client->token, SCOPE_REALTIME, now, &token, &err);
+    if (access == ACCESS_GRANTED) {
+        token_free(client->token);
+        client->token = token;
+    } else if (access == ACCESS_LATER) {
+        client_close(client, CLIENT_CLOSE_LATER, "the API keys are not known right now");
+    } else {
+        client_close(client, CLIENT_CLOSE_POLICY,
+                     "InvalidApiKey: The API key has expired, was revoked or has lost its scope");
+    }
+}
+
+static void tick_channels(struct client *client, struct moment now, bool recheck)
 {
     struct channel *next;
 
+    for (struct channel *channel = client->channels; channel; channel = next) {
+        next = channel->next;
+        channel_ref(channel);
+        if (recheck && channel->session->key_id[0])
+            joining_recheck_api_key(channel, now);
+        if (channel->client)
+            channel_tick(channel, now.us / 1000000);
+        channel_unref(channel);
+        if (client->closing) /* its channels are gone */
+            return;
+    }
+}
+
+void client_tick(struct client *client, uint64_t now_ms, int64_t now)
+{
+    const struct moment moment = {now * 1000000, now_ms};
+    bool recheck;
+
+    if (client->closing)
+        return;
+    recheck = api_keys_moved(client, moment);
+    if (recheck)
+        recheck_api_key(client, moment);
     if (client->closing)
         return;
     if (now_ms - client->heard_ms > client->core->config->realtime_idle_timeout_ms) {
@@ -292,10 +352,5 @@ void client_tick(struct client *client, uint64_t now_ms, int64_t now)
     }
     if (client->channels)
         client->alone_ms = now_ms;
-    for (struct channel *channel = client->channels; channel; channel = next) {
-        next = channel->next;
-        channel_tick(channel, now);
-        if (client->closing) /* its channels are gone */
-            return;
-    }
+    tick_channels(client, moment, recheck);
 }

@@ -43,30 +43,35 @@ static enum result check_role(struct core *core, const char *role, bool needs_da
     return FAILED;
 }
 
+static enum result assume_token(struct core *core, const struct token *token, bool needs_database,
+                                struct identity *out, struct err *err)
+{
+    if (check_role(core, token->role, needs_database, err) != OK)
+        return FAILED;
+    out->session = session_get(&core->sessions, token);
+    out->expires = token->expires;
+    out->signer = token->signer;
+    return OK;
+}
+
 static enum result identify(struct core *core, struct str text, const struct token *fallback,
                             bool needs_database, struct identity *out, struct err *err)
 {
+    const struct authority *authority = &core->authority;
     struct token *token = NULL;
-    const struct token *used;
-    enum access access = text.len > 0 ? authority_identify(&core->authority, text, SCOPE_REALTIME,
-                                                           moment_now(), &token, err)
-                                      : authority_renew(&core->authority, fallback, SCOPE_REALTIME,
-                                                        moment_now(), &token, err);
+    enum access access =
+        text.len > 0
+            ? authority_identify(authority, text, SCOPE_REALTIME, moment_now(), &token, err)
+            : authority_renew(authority, fallback, SCOPE_REALTIME, moment_now(), &token, err);
+    enum result result;
 
     out->may_pass = access == ACCESS_LATER || access == ACCESS_UNKNOWN_KEY;
     if (access != ACCESS_GRANTED)
         return FAILED;
-    used = token ? token : fallback;
-    if (check_role(core, used->role, needs_database, err) != OK) {
-        token_free(token);
-        return FAILED;
-    }
-    out->session = session_get(&core->sessions, used);
-    out->expires = used->expires;
-    out->signer = used->signer;
     out->token_hash = hash_more(0, text);
+    result = assume_token(core, token ? token : fallback, needs_database, out, err);
     token_free(token);
-    return OK;
+    return result;
 }
 
 static void assume(struct channel *channel, const struct identity *identity)
@@ -364,4 +369,49 @@ void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)
     } else {
         channel_shut(channel, str_c(err.message));
     }
+}
+
+/* A join that waits for its rights is told in its answer. */
+static void end_with_api_key(struct channel *channel, bool may_pass, const struct err *why)
+{
+    if (channel->joining)
+        joining_decide(channel, NULL, why);
+    else if (may_pass)
+        channel_distrust(channel, str_c(why->message));
+    else
+        channel_shut(channel, str_c(why->message));
+}
+
+/* Nothing is asked again as long as the key says the same: any key's change brings us here. */
+static void follow_api_key(struct channel *channel, const struct token *token)
+{
+    struct identity identity = {.token_hash = channel->token_hash};
+    struct err err;
+
+    if (assume_token(channel->client->core, token, false, &identity, &err) != OK) {
+        end_with_api_key(channel, false, &err);
+        return;
+    }
+    if (identity.session == channel->session) {
+        session_unref(identity.session);
+        return;
+    }
+    assume(channel, &identity);
+    authorize(channel);
+}
+
+void joining_recheck_api_key(struct channel *channel, struct moment now)
+{
+    const struct authority *authority = &channel->client->core->authority;
+    struct token *token;
+    struct err err;
+    enum access access = authority_identify_key(authority, channel->session->key_id, SCOPE_REALTIME,
+                                                now, &token, &err);
+
+    if (access != ACCESS_GRANTED) {
+        end_with_api_key(channel, access == ACCESS_LATER, &err);
+        return;
+    }
+    follow_api_key(channel, token);
+    token_free(token);
 }

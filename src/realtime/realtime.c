@@ -10,6 +10,7 @@
 #include "realtime/fanout.h"
 #include "realtime/gate.h"
 #include "realtime/jwks_watch.h"
+#include "realtime/keys.h"
 #include "realtime/presence.h"
 #include "realtime/server.h"
 
@@ -24,6 +25,7 @@ struct realtime {
     struct rls *rls;
     struct jwks_watch *jwks;
     struct gate *gate;
+    struct keys *keys;
     struct server *server;
     uv_loop_t loop;
     uv_async_t wake; /* the inbox has something */
@@ -127,6 +129,8 @@ static void finish_stopping(struct realtime *realtime)
     realtime->gate = NULL;
     rls_close(realtime->rls);
     realtime->rls = NULL;
+    keys_close(realtime->keys);
+    realtime->keys = NULL;
     fanout_set_rls(realtime->fanout, NULL);
     jwks_watch_close(realtime->jwks);
     uv_close((uv_handle_t *)&realtime->tick, NULL);
@@ -144,10 +148,13 @@ static void on_tick(uv_timer_t *timer)
     struct client *next;
 
     if (realtime->stopping) {
-        if (!realtime->core.clients || now_ms - realtime->stopping_since_ms > GOODBYE_MS)
+        bool finished = keys_finish(realtime->keys) && !realtime->core.clients;
+
+        if (finished || now_ms - realtime->stopping_since_ms > GOODBYE_MS)
             finish_stopping(realtime);
         return;
     }
+    keys_tick(realtime->keys, now_ms, now);
     for (struct client *client = realtime->core.clients; client; client = next) {
         next = client->next;
         client_tick(client, now_ms, now);
@@ -226,6 +233,7 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
     realtime->rls = rls_open(&realtime->loop, config->database_url, stats, &events, realtime);
     fanout_set_rls(realtime->fanout, realtime->rls);
     realtime->gate = gate_open(&realtime->loop, &realtime->core);
+    realtime->keys = keys_open(&realtime->loop, config, realtime->core.authority.ring, stats);
     uv_timer_start(&realtime->tick, on_tick, TICK_MS, TICK_MS);
     queue_set_wake(inbox, on_inbox, realtime);
     failure = pthread_create(&realtime->thread, NULL, run, realtime);

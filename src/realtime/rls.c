@@ -128,7 +128,7 @@ static void connect_now(struct rls *rls)
     const struct pg_conn_options options = {.database_url = rls->database_url,
                                             .application_name = "pgherald realtime",
                                             .connect_timeout_ms = CONNECT_TIMEOUT_MS};
-    const struct pg_conn_events events = {on_open, on_lost};
+    const struct pg_conn_events events = {on_open, on_lost, NULL};
 
     move(rls, RLS_CONNECTING);
     rls->conn = pg_conn_open(rls->loop, &options, &events, rls);

@@ -1,4 +1,5 @@
 /* Who answers which path. */
+#include "realtime/keys_api.h"
 #include "realtime/metrics.h"
 #include "realtime/rest.h"
 #include "realtime/router.h"
@@ -63,6 +64,17 @@ const struct route public_routes[] = {
     REST("/api/broadcast/**", rest_broadcast_one),
     REST("/realtime/v1/api/broadcast", rest_broadcast),
     REST("/realtime/v1/api/broadcast/**", rest_broadcast_one),
+    {.path = "/keys/v1/self",
+     .methods = METHOD_READ,
+     .needs = SCOPE_KEY,
+     .cors = true,
+     .handle = keys_api_self},
+    {.path = "/keys/v1/token",
+     .methods = METHOD_POST,
+     .needs = SCOPE_TOKEN,
+     .cors = true,
+     .max_body = 1024, /* nothing is read of it, but clients like to send {} */
+     .handle = keys_api_token},
 };
 const size_t public_route_count = sizeof(public_routes) / sizeof(*public_routes);
 

@@ -18,6 +18,7 @@ uint64_t sessions_stamp(struct sessions *sessions)
 static bool is_of(const struct session *session, const struct token *token)
 {
     return strcmp(session->role, token->role) == 0 && session->claims_len == token->claims_len &&
+           strcmp(session->key_id, token->key_id) == 0 &&
            memcmp(session->claims, token->claims, token->claims_len) == 0;
 }
 
@@ -36,6 +37,7 @@ struct session *session_get(struct sessions *sessions, const struct token *token
     session->role = mem_strdup(token->role);
     session->claims = str_dup(str_from(token->claims, token->claims_len));
     session->claims_len = token->claims_len;
+    memcpy(session->key_id, token->key_id, sizeof(session->key_id));
     map_add(&sessions->map, &session->node, key);
     return session;
 }

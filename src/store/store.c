@@ -485,7 +485,7 @@ static void arm_wait(struct store *store)
 struct store *store_open(uv_loop_t *loop, const struct config *config, struct stats *stats,
                          struct ruleset *rules, const struct store_events *events, void *arg)
 {
-    static const struct pg_conn_events conn_events = {on_open, on_conn_lost};
+    static const struct pg_conn_events conn_events = {on_open, on_conn_lost, NULL};
     const struct pg_conn_options options = {config->database_url, "pgherald store", false,
                                             CONNECT_TIMEOUT_MS};
     struct store *store = mem_alloc(sizeof(*store));

@@ -129,7 +129,7 @@ static void on_lost(void *arg, const struct err *err)
 struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct stats *stats,
                            const struct stream_events *events, void *arg)
 {
-    static const struct pg_conn_events conn_events = {on_open, on_lost};
+    static const struct pg_conn_events conn_events = {on_open, on_lost, NULL};
     const struct pg_conn_options options = {config->database_url, "pgherald stream", true,
                                             CONNECT_TIMEOUT_MS};
     struct stream *stream = mem_alloc(sizeof(*stream));

@@ -181,29 +181,36 @@ enum access authority_identify(const struct authority *authority, struct str tex
     return access;
 }
 
-enum access authority_renew(const struct authority *authority, const struct token *token,
-                            enum scope need, struct moment now, struct token **out, struct err *err)
+enum access authority_identify_key(const struct authority *authority, const char *key_id,
+                                   enum scope need, struct moment now, struct token **out,
+                                   struct err *err)
 {
     struct key *key;
     enum access access;
 
     *out = NULL;
-    if (token->key_id[0] == '\0') {
-        if (token->expires > seconds(now))
-            return ACCESS_GRANTED;
-        (void)err_set(err, "InvalidJWTToken: Token has expired %" PRId64 " seconds ago",
-                      seconds(now) - token->expires);
-        return ACCESS_DENIED;
-    }
     if (!keyring_is_trusted(authority->ring, now.ms))
         return untrusted(err);
-    key = keyring_find_id(authority->ring, str_c(token->key_id), seconds(now));
+    key = keyring_find_id(authority->ring, str_c(key_id), seconds(now));
     if (!key)
         return unknown(err);
     access = check_scope(authority, key, need, err);
     if (access == ACCESS_GRANTED)
         *out = token_of_key(key);
     return access;
+}
+
+enum access authority_renew(const struct authority *authority, const struct token *token,
+                            enum scope need, struct moment now, struct token **out, struct err *err)
+{
+    *out = NULL;
+    if (token->key_id[0])
+        return authority_identify_key(authority, token->key_id, need, now, out, err);
+    if (token->expires > seconds(now))
+        return ACCESS_GRANTED;
+    (void)err_set(err, "InvalidJWTToken: Token has expired %" PRId64 " seconds ago",
+                  seconds(now) - token->expires);
+    return ACCESS_DENIED;
 }
 
 /* Requests */

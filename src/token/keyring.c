@@ -44,8 +44,8 @@ static void drop(struct keyring *ring, struct key *key)
     ring->generation++;
 }
 
-/* Drops the keys that this load has not seen; with `all` every one. */
-static void sweep(struct keyring *ring, bool all)
+/* Drops the keys that this load has not seen, and those that have expired. */
+static void sweep(struct keyring *ring, uint64_t load, int64_t now)
 {
     size_t count = ring->by_id.bucket_count;
 
@@ -56,7 +56,7 @@ static void sweep(struct keyring *ring, bool all)
             struct key *key = MAP_THING(node, struct key, by_id);
 
             next = node->next;
-            if (all || key->seen != ring->load)
+            if (key->seen < load || key->expires <= now)
                 drop(ring, key);
         }
     }
@@ -66,7 +66,7 @@ void keyring_free(struct keyring *ring)
 {
     if (!ring)
         return;
-    sweep(ring, true);
+    sweep(ring, UINT64_MAX, 0);
     map_fini(&ring->by_hash);
     map_fini(&ring->by_id);
     usage_fini(&ring->usage);
@@ -120,7 +120,23 @@ void keyring_begin(struct keyring *ring)
 
 void keyring_end(struct keyring *ring)
 {
-    sweep(ring, false);
+    sweep(ring, ring->load, INT64_MIN);
+}
+
+void keyring_drop_missing(struct keyring *ring, struct str id)
+{
+    struct key *key = find_id(ring, id);
+
+    if (key && key->seen != ring->load)
+        drop(ring, key);
+}
+
+size_t keyring_drop_expired(struct keyring *ring, int64_t now)
+{
+    size_t before = ring->by_id.count;
+
+    sweep(ring, 0, now);
+    return before - ring->by_id.count;
 }
 
 /* Whether the row says of the key's holder what the ring says. */
@@ -181,14 +197,6 @@ bool keyring_put(struct keyring *ring, const struct key_row *row, uint64_t now_m
     }
     add(ring, key);
     return true;
-}
-
-void keyring_remove(struct keyring *ring, struct str id)
-{
-    struct key *key = find_id(ring, id);
-
-    if (key)
-        drop(ring, key);
 }
 
 size_t keyring_count(const struct keyring *ring)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define DAY_US (INT64_C(86400) * 1000000)
@@ -101,4 +102,22 @@ size_t usage_take(struct usage *usage, struct usage_count *out, size_t max)
     if (!usage->first)
         usage->last = &usage->first;
     return count;
+}
+
+void usage_write(struct buf *out, const struct usage_count *counts, size_t count)
+{
+    char when[CLOCK_ISO_TEXT];
+
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        buf_addf(out, "{\"id\":\"%s\",\"used_at\":\"%s\",\"requests\":", counts[i].key_id,
+                 clock_iso_us(counts[i].last_us, when));
+        buf_add_u64(out, counts[i].requests);
+        buf_add_c(out, ",\"errors\":");
+        buf_add_u64(out, counts[i].errors);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
 }

@@ -298,6 +298,9 @@ select bag_eq(
        and tgrelid in (select oid from pg_class where relnamespace in ('public'::regnamespace, 'pgherald'::regnamespace))
        and pg_get_triggerdef(oid) !~ 'TRIGGER set_updated_at BEFORE UPDATE ON \S+ FOR EACH ROW EXECUTE' $$,
   $want$ values
+  ('api_keys', 'notify_change', 'AFTER UPDATE FOR EACH ROW WHEN (((((((((old.id IS DISTINCT FROM new.id) OR (old.user_id IS DISTINCT FROM new.user_id)) OR (old.name IS DISTINCT FROM new.name)) OR (old.key_hash IS DISTINCT FROM new.key_hash)) OR (old.scopes IS DISTINCT FROM new.scopes)) OR (old.rate_limit_per_minute IS DISTINCT FROM new.rate_limit_per_minute)) OR (old.expires_at IS DISTINCT FROM new.expires_at)) OR (old.revoked_at IS DISTINCT FROM new.revoked_at))) EXECUTE FUNCTION pgherald.notify_api_key()'),
+  ('api_keys', 'notify_key', 'AFTER INSERT OR DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.notify_api_key()'),
+  ('api_keys', 'notify_truncate', 'AFTER TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald.notify_api_key()'),
   ('api_keys', 'set_updated_at', 'BEFORE UPDATE FOR EACH ROW WHEN ((new.usage_count = old.usage_count)) EXECUTE FUNCTION pgherald.set_updated_at()'),
   ('audit_logs', 'refuse_row', 'BEFORE DELETE OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald_audit.refuse_change()'),
   ('audit_logs', 'refuse_statement', 'BEFORE DELETE OR UPDATE OR TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald_audit.refuse_change()'),

@@ -101,5 +101,35 @@ select is(tap.attempt('authenticated', tap.ann(), format('select public.log_api_
 select is(tap.call('authenticated', tap.ann(), 'select sum(requests) from public.api_key_usage'), '8', 'the owner reads the usage');
 select is(tap.call('authenticated', tap.bob(), 'select count(*) from public.api_key_usage'), '0', 'nobody else does');
 
+-- ---------------------------------------------------------------- what the daemon reads
+
+delete from public.api_keys;
+create temporary table d as select n, (public.create_api_key('d' || n, array['realtime'], null, 60 + n, null, case when n = 2 then tap.ann() end)).* from generate_series(1, 9) as n;
+update public.api_keys k set created_at = now() + d.n * interval '1 s' from d where d.id = k.id;
+update public.api_keys set expires_at = now() + interval '90.9 s' where name = 'd3';
+update public.api_keys set expires_at = now() + interval '9 min', revoked_at = now() + interval '1 min' where name = 'd4';
+update public.api_keys set expires_at = 'infinity' where name = 'd5';
+update public.api_keys set expires_at = 'infinity', revoked_at = 'infinity' where name = 'd6';
+update public.api_keys set revoked_at = now() where name = 'd7';
+update public.api_keys set expires_at = now() where name = 'd8';
+update public.api_keys set expires_at = '-infinity' where name = 'd9';
+create temporary table at as select floor(extract(epoch from now()))::bigint as s, extract(epoch from now()) - floor(extract(epoch from now())) as part;
+select results_eq(
+  'select l.name, l.user_id, l.rate_limit_per_minute, l.scopes, l.key_hash, l.ends from pgherald.live_api_keys l order by l.created_at',
+  $$ select 'd' || d.n, case when d.n = 2 then tap.ann() end, 60 + d.n, '{realtime}'::text[], sha256(convert_to(d.key, 'UTF8')),
+       case d.n when 3 then at.s + floor(at.part + 90.9)::bigint when 4 then at.s + 60 end
+     from d, at where d.n < 7 order by d.n $$,
+  'the keys that work, with the second of their end');
+
+-- ---------------------------------------------------------------- what the daemon has counted
+
+select lives_ok($$ select pgherald.flush_api_key_usage((select jsonb_agg(jsonb_build_object('id', id, 'requests', n, 'errors', 1, 'used_at', '2026-05-0' || n || 'T12:00:00.5Z') order by n desc)
+  from (select id, n from d union all select id, 9 from d where n = 1 union all select gen_random_uuid(), 5) as u (id, n))) $$, 'counts of many keys and days, in any order, also of a key that is gone');
+select results_eq($$ select k.name, k.usage_count, k.last_used_at, count(*), sum(u.requests), sum(u.errors) from public.api_keys k join public.api_key_usage u on u.api_key_id = k.id where k.name in ('d1', 'd2', 'd9') group by k.id order by 1 $$,
+  $$ values ('d1', 10::bigint, '2026-05-09 12:00:00.5+00'::timestamptz, 2::bigint, 10::numeric, 2::numeric), ('d2', 2, '2026-05-02 12:00:00.5+00', 1, 2, 1), ('d9', 9, '2026-05-09 12:00:00.5+00', 1, 9, 1) $$, 'are added up');
+select is((select batches from pgherald.store_marks where slot_name = 'usage:api_keys'), 1::bigint, 'in a transaction that the daemon knows as its own');
+select lives_ok($$ select pgherald.flush_api_key_usage('[]') $$, 'nothing is no error');
+select throws_ok($$ select pgherald.flush_api_key_usage('[{"id": "x", "requests": 1, "errors": 0, "used_at": "2026-05-01T00:00:00Z"}]') $$, '22P02', null, 'nonsense is');
+
 select * from finish();
 rollback;

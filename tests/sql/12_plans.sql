@@ -134,6 +134,7 @@ select tap.uses_index(false, index, query) from (values
   ('webhook_deliveries_pending_idx', format('select id from public.webhook_deliveries where webhook_id = %L and status = ''pending'' and next_attempt_at <= now() order by next_attempt_at limit 100 for update skip locked', (select id from person where n = 1))),
   ('webhook_deliveries_pending_idx', 'select distinct webhook_id from public.webhook_deliveries where status = ''pending'''),
   ('webhook_deliveries_webhook_idx', format('delete from public.webhook_deliveries where webhook_id = %L', tap.ann())),
+  ('api_keys_pkey', 'select * from pgherald.live_api_keys where id = any (array[''00000000-0000-4000-8000-000000000001'']::uuid[])'),
   ('api_keys_key_hash_key', 'select * from public.api_keys where key_hash = sha256(''17'')')
 ) as t (index, query);
 

@@ -146,6 +146,40 @@ done
 wait
 same "usage adds up" "$(sql $db -c "select usage_count, (select sum(requests) from public.api_key_usage where api_key_id = '$key') from public.api_keys where id = '$key'")" "300|300"
 
+# Daemons that write their counts at once, each in an order of its own, and somebody who counts by himself.
+keys=$(sql $db -c "select string_agg((select id::text from public.create_api_key('k' || n)), ' ') from generate_series(1, 5) n")
+for w in $(seq 6); do
+  for i in $(seq 20); do
+    echo "select pgherald.flush_api_key_usage((select jsonb_agg(jsonb_build_object('id', id, 'requests', 1, 'errors', 0, 'used_at', now()) order by random()) from unnest(string_to_array('$keys', ' ')) id));"
+    echo "select public.log_api_key_usage(id::uuid) from unnest(string_to_array('$keys', ' ')) id order by random() limit 1;"
+  done | sql $db >/dev/null 2>>/tmp/$run.flushes &
+done
+wait
+same "no flush fails" "$(cat /tmp/$run.flushes)" ""
+same "and all adds up" "$(sql $db -c "select sum(usage_count), (select sum(requests) from public.api_key_usage where api_key_id::text = any (string_to_array('$keys', ' '))) from public.api_keys where id::text = any (string_to_array('$keys', ' '))")" "720|720"
+
+# ---------------------------------------------------------------- what the daemon is told of API keys
+
+# The payloads that a session which listens is sent for these statements, ids as their keys' names.
+told() { # statement...
+  local s
+  {
+    echo "listen pgherald_api_keys;"
+    for s in "$@"; do echo "$s; select;"; done
+  } | sql $db 2>&1 | sed -n 's/.*with payload "\([^"]*\)".*/\1/p' | sed "s/$key/key/; s/$other/other/; s/$third/third/" | sort | uniq | xargs
+}
+key=$(sql $db -c "select id from public.create_api_key('told')"); other=00000000-0000-4000-8000-00000000000a third=00000000-0000-4000-8000-00000000000b
+same "a new key" "$(told "insert into public.api_keys (id, name, key_hash, key_prefix) values ('$other', 'x', sha256('x'), 'x')")" other
+same "its use is nothing" "$(told "select public.log_api_key_usage('$key', 3)" "select pgherald.flush_api_key_usage('[{\"id\": \"$key\", \"requests\": 1, \"errors\": 0, \"used_at\": \"2026-05-01T00:00:00Z\"}]')" "update public.api_keys set updated_at = now(), service = 'crm', last_used_at = now(), usage_count = usage_count + 1 where id = '$key'")" ""
+for change in "name = 'new'" "scopes = '{realtime}'" "rate_limit_per_minute = 7" "expires_at = now() + interval '1 day'" "revoked_at = now()" "user_id = gen_random_uuid()" "key_hash = sha256('y')"; do
+  same "a change of ${change%% *}" "$(told "update public.api_keys set $change where id = '$key'")" key
+done
+same "not once more the same" "$(told "update public.api_keys set name = 'new' where id = '$key'")" ""
+same "what is rolled back is not told" "$(told "begin; update public.api_keys set name = 'newer'; rollback")" ""
+same "another id is two" "$(told "update public.api_keys set id = '$third' where id = '$other'")" "other third"
+same "a deletion" "$(told "delete from public.api_keys where id = '$third'")" third
+same "all of them" "$(told "truncate public.api_keys cascade")" "*"
+
 rm -f /tmp/$run.*
 echo "1..$n"
 exit $failed

@@ -63,12 +63,14 @@ static void test_marks(void **state)
         const char *says;
         enum change_kind kind;
         const char *name;
-        bool own, upkeep;
+        bool own, upkeep, silent;
     } rows[] = {
-        {"a store marks with its slot's name", CHANGE_UPDATE, "pgherald", true, false},
-        {"also one whose name begins alike", CHANGE_INSERT, "job_x", true, false},
-        {"a job with its own, which no slot can have", CHANGE_INSERT, "job:x", false, true},
-        {"a mark of nobody", CHANGE_TRUNCATE, NULL, true, false},
+        {"a store marks with its slot's name", CHANGE_UPDATE, "pgherald", true, false, false},
+        {"also one whose name begins alike", CHANGE_INSERT, "job_x", true, false, false},
+        {"a job with its own, which no slot can have", CHANGE_INSERT, "job:x", false, true, false},
+        {"so does counted use", CHANGE_UPDATE, "usage:api_keys", false, false, true},
+        {"and only that", CHANGE_UPDATE, "usage", true, false, false},
+        {"a mark of nobody", CHANGE_TRUNCATE, NULL, true, false, false},
     };
 
     (void)state;
@@ -79,10 +81,10 @@ static void test_marks(void **state)
                                       .record = {&name, rows[i].name ? 1 : 0}};
 
         transaction_begin(&txn, &begin, 0);
-        if (txn.own || txn.upkeep)
+        if (txn.own || txn.upkeep || txn.silent)
             fail_msg("%s: not before the mark", rows[i].says);
         transaction_mark(&txn, &change);
-        if (txn.own != rows[i].own || txn.upkeep != rows[i].upkeep)
+        if (txn.own != rows[i].own || txn.upkeep != rows[i].upkeep || txn.silent != rows[i].silent)
             fail_msg("%s", rows[i].says);
     }
 }

@@ -84,6 +84,7 @@ static inline int set_up(void **state)
 
     w->config.jwt_secret = (char *)(uintptr_t)SECRET;
     w->config.realtime_max_clients = 4;
+    w->config.api_keys_max = 10;
     w->config.realtime_max_channels = 3;
     w->config.realtime_client_buffer_bytes = 4096;
     w->config.realtime_idle_timeout_ms = 60000;

@@ -56,6 +56,10 @@ static void test_bounds(void **state)
         assert_int_equal(bucket_take(&fast, 0), 0);
     assert_int_equal(bucket_take(&fast, 0), 1);
     assert_int_equal(bucket_take(&fast, 1), 0);
+    for (int i = 0; i < 15; i++)
+        assert_int_equal(bucket_take(&fast, 1), 0);
+    /* times a million that is a little more than 64 bits hold */
+    assert_int_equal(bucket_allowance(&fast, UINT64_C(18446744073711)).remaining, 1000000);
     assert_int_equal(bucket_take(&fast, UINT64_MAX), 0);
     assert_int_equal(bucket_allowance(&fast, UINT64_MAX).remaining, 999999);
 }

@@ -33,7 +33,7 @@ static void test_junk(void **state)
 {
     struct keyring *ring = keyring_new(10);
     char text[4096];
-    struct test_key key;
+    struct test_key key, wide;
 
     (void)state;
     test_key_init(&key, 1, NULL, "[]");
@@ -41,6 +41,10 @@ static void test_junk(void **state)
     memset(text, 0xff, sizeof(text));
     for (size_t len = 0; len < sizeof(text); len += 7)
         CHECK(!keyring_find(ring, str_from(text, len), 0), "bytes that are no text");
+    test_key_init(&wide, 2, NULL, "[]");
+    SHA256((const uint8_t *)text, sizeof(text), wide.row.hash);
+    assert_true(keyring_put(ring, &wide.row, 0));
+    CHECK(!keyring_find(ring, str_from(text, sizeof(text)), 0), "no key is so long: not hashed");
     keyring_free(ring);
 }
 
@@ -77,9 +81,12 @@ static void test_generation(void **state)
     assert_true(keyring_put(ring, &key.row, 0));
     EXPECT(true, "another user");
     assert_int_equal(keyring_count(ring), 1);
-    keyring_remove(ring, str_c(key.id));
+    keyring_drop_missing(ring, str_c(key.id));
+    EXPECT(false, "read again, and found");
+    keyring_begin(ring);
+    keyring_drop_missing(ring, str_c(key.id));
     EXPECT(true, "gone");
-    keyring_remove(ring, str_c(key.id));
+    keyring_drop_missing(ring, str_c(key.id));
     EXPECT(false, "gone already");
     assert_int_equal(keyring_count(ring), 0);
     keyring_free(ring);
@@ -165,8 +172,27 @@ static void test_refusals(void **state)
     assert_true(keyring_put(ring, &keys[1].row, 0));
     CHECK(!keyring_put(ring, &keys[2].row, 0), "one too many");
     CHECK(keyring_put(ring, &keys[1].row, 0), "one that is there is not");
-    keyring_remove(ring, str_c(keys[0].id));
+    keyring_begin(ring);
+    keyring_drop_missing(ring, str_c(keys[0].id));
     CHECK(keyring_put(ring, &keys[2].row, 0), "until another has gone");
+    keyring_free(ring);
+}
+
+static void test_expiry(void **state)
+{
+    struct keyring *ring = keyring_new(10);
+    struct test_key keys[3];
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT(keys); i++) {
+        test_key_init(&keys[i], i, NULL, "[]");
+        keys[i].row.expires = i == 2 ? KEY_FOREVER : (int64_t)i * 100;
+        assert_true(keyring_put(ring, &keys[i].row, 0));
+    }
+    assert_int_equal(keyring_drop_expired(ring, 99), 1);
+    assert_int_equal(keyring_drop_expired(ring, 100), 1);
+    assert_int_equal(keyring_drop_expired(ring, INT64_MAX - 1), 0);
+    assert_int_equal(keyring_count(ring), 1);
     keyring_free(ring);
 }
 
@@ -188,7 +214,7 @@ int main(void)
         cmocka_unit_test(test_finding),    cmocka_unit_test(test_junk),
         cmocka_unit_test(test_generation), cmocka_unit_test(test_loading),
         cmocka_unit_test(test_replacing),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_trust),
+        cmocka_unit_test(test_expiry),     cmocka_unit_test(test_trust),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

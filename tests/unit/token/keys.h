@@ -4,6 +4,7 @@
 
 #include <openssl/sha.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "token/keyring.h"
 

@@ -75,10 +75,28 @@ static void test_bound(void **state)
     usage_fini(&usage);
 }
 
+static void test_writing(void **state)
+{
+    const struct usage_count counts[] = {{A, INT64_C(1795421179609511), 6, 1}, {B, 0, 1, 0}};
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, 4096);
+    usage_write(&text, counts, 0);
+    usage_write(&text, counts, 2);
+    CHECK_STR(buf_str(&text),
+              STR("[][{\"id\":\"" A "\",\"used_at\":\"2026-11-23T08:06:19.609511Z\",\"requests\":6,"
+                  "\"errors\":1},{\"id\":\"" B "\",\"used_at\":\"1970-01-01T00:00:00.000000Z\","
+                  "\"requests\":1,\"errors\":0}]"),
+              "none, and two");
+    buf_fini(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_counting),
-                                       cmocka_unit_test(test_bound)};
+                                       cmocka_unit_test(test_bound),
+                                       cmocka_unit_test(test_writing)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
