@@ -177,17 +177,20 @@ static int send_answer(struct lws *wsi, struct peer *peer)
 
 static void on_later(void *arg)
 {
+    lws_rx_flow_control(arg, 1);
     lws_callback_on_writable(arg);
 }
 
 /* The connection ends with the answer: what the client sends behind its request meanwhile would
- * confuse libwebsockets. (Not to read it is no way: with rx flow control on, it does not say either
- * when it can write.) */
+ * confuse libwebsockets. It is not read either until the answer is there, since what is read and
+ * not taken makes libwebsockets turn without a pause; with reading off it does not say when it can
+ * write, so on_later() turns it on first. */
 static int wait_for_answer(struct lws *wsi, struct exchange *exchange)
 {
     exchange->later->wake = on_later;
     exchange->later->arg = wsi;
     exchange->last = true;
+    lws_rx_flow_control(wsi, 0);
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, ANSWER_WAIT_S);
     return 0;
 }

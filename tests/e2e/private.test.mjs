@@ -2,6 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { connect as connectTo } from "node:net";
+import { readFileSync } from "node:fs";
 import { Env, eventually, jwt, sleep } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
 import { ages, subscribed, supabase } from "./clients.mjs";
@@ -249,7 +250,9 @@ test("REST: requests in one packet, and who hangs up, do no harm", async (t) => 
   const two = await raw(request + request);
   assert.match(two, /^HTTP\/1.1 202/);
 
-  await env.db.query("create policy slow on realtime.messages as restrictive for insert to authenticated with check (realtime.topic() <> 'club' or pg_sleep(0.2) is not null)");
+  await env.db.query("create policy slow on realtime.messages as restrictive for insert to authenticated with check (realtime.topic() <> 'club' or pg_sleep(1) is not null)");
+  const ticks = () => Number(readFileSync(`/proc/${env.daemon.pid}/stat`, "utf8").split(" ")[13]) + Number(readFileSync(`/proc/${env.daemon.pid}/stat`, "utf8").split(" ")[14]);
+  const before = ticks();
   const late = await new Promise((done) => {
     let answer = "";
     const socket = connectTo(env.port, "127.0.0.1", () => socket.write(request));
@@ -259,6 +262,8 @@ test("REST: requests in one packet, and who hangs up, do no harm", async (t) => 
     socket.on("error", () => {});
   });
   assert.match(late, /^HTTP\/1.1 202/);
+  const spent = ticks() - before;
+  assert.ok(spent < 50, `${spent} ticks of 10 ms of a second were spent on waiting`);
   await env.db.query("drop policy slow on realtime.messages");
   for (let i = 0; i < 20; i++) await raw(request, i % 4);
   const alive = await connect(t, users.reader.token);
