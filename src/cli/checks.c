@@ -251,6 +251,10 @@ static void check_roles(struct checks *checks, struct pg_sync *conn,
             checks_add(checks, "client roles", CHECK_FAIL, remedy,
                        "role %s may not set role %s, so it cannot ask what a client may read",
                        server->user, role);
+        } else if (!pg_rows_is_true(rows, i, 3)) {
+            snprintf(remedy, sizeof(remedy), "as a superuser: alter role %s bypassrls;", role);
+            checks_add(checks, "client roles", CHECK_WARN, remedy,
+                       "role %s does not bypass row level security, so it sees no row", role);
         } else {
             checks_add(checks, "client roles", CHECK_OK, NULL, "set role %s is possible", role);
         }

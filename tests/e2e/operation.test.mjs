@@ -51,6 +51,10 @@ test("doctor: fine after init; names what is missing and the remedy before it", 
   const warned = await env.command("doctor");
   assert.match(warned.stdout, /keyless/, "UPDATE and DELETE on a table without a key would be dropped");
   await env.db.query("drop table public.keyless");
+  await env.admin("alter role service_role nobypassrls");
+  t.after(() => env.admin("alter role service_role bypassrls"));
+  assert.match((await env.command("doctor")).stdout, /service_role does not bypass row level security/);
+  await env.admin("alter role service_role bypassrls");
   const fine = await env.command("doctor");
   assert.equal(fine.code, 0, fine.stdout);
 });
