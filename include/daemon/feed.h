@@ -40,6 +40,8 @@ void feed_row(struct feed *feed, const struct change *change, const struct posit
               size_t source_bytes, struct types *types);
 /* A change of realtime.messages; all but an INSERT is nothing to anybody. */
 void feed_message(struct feed *feed, const struct change *change, const struct position *position);
+/* What was left out is not known, such as between two slots of the same name. */
+void feed_gap(struct feed *feed);
 void feed_stored(struct feed *feed, const struct event_stored *stored);
 
 #endif

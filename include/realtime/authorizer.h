@@ -16,9 +16,16 @@
 
 struct authorizer;
 
-/* `on_down` is called when the patient connection is lost: what others asked it has no answer. */
-struct authorizer *authorizer_open(uv_loop_t *loop, struct core *core, void (*on_down)(void *arg),
-                                   void *arg);
+/* When the connections come and go, for who has asked something else on them: what is under way
+ * when one is lost has no answer. */
+struct authorizer_events {
+    void (*on_quick_up)(void *arg);
+    void (*on_quick_down)(void *arg);
+    void (*on_patient_down)(void *arg);
+};
+
+struct authorizer *authorizer_open(uv_loop_t *loop, struct core *core,
+                                   const struct authorizer_events *events, void *arg);
 /* Everybody who still waits is told that there is no answer; NULL is fine. */
 void authorizer_close(struct authorizer *authorizer);
 
@@ -30,8 +37,9 @@ void authorizer_ask(struct authorizer *authorizer, struct session *session, stru
 /* Once a second: tells those who have waited too long. */
 void authorizer_tick(struct authorizer *authorizer, uint64_t now_ms);
 
-/* The patient connection, for other questions that may take their time; NULL while it is down. For
- * pg_conn_query() alone. */
-struct pg_conn *authorizer_conn(const struct authorizer *authorizer);
+/* For other questions, by pg_conn_query() alone: the quick connection for what takes no time, the
+ * patient one for what may. NULL while it is down. */
+struct pg_conn *authorizer_quick_conn(const struct authorizer *authorizer);
+struct pg_conn *authorizer_patient_conn(const struct authorizer *authorizer);
 
 #endif

@@ -81,6 +81,6 @@ void channel_shut(struct channel *channel, struct str message);
 /* A system message; the channel stays. */
 void channel_system(struct channel *channel, bool ok, struct str extension, struct str message);
 
-void channel_tick(struct channel *channel, int64_t now);
+void channel_tick(struct channel *channel, uint64_t now_ms, int64_t now);
 
 #endif

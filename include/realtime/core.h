@@ -58,7 +58,9 @@ struct core {
      */
     void (*ask_rights)(void *arg, struct session *session, struct str topic, rights_cb *cb,
                        void *cb_arg);
-    void *authorize_arg; /* of these three */
+    /* Tells a channel that was just joined what becomes of its bindings. NULL: they are fine. */
+    void (*check_bindings)(void *arg, struct channel *channel);
+    void *authorize_arg; /* of these four */
 };
 
 void core_init(struct core *core, const struct config *config, struct stats *stats);

@@ -16,6 +16,9 @@
 struct joining {
     struct phoenix_ref join_ref, ref;
     struct join join;
+    uint64_t since_ms;
+    bool is_let_in; /* and waits for the stream */
+    struct channel_rights rights;
 };
 
 void joining_free(struct joining *joining); /* NULL is fine */
@@ -35,5 +38,8 @@ void joining_decide(struct channel *channel, const struct channel_rights *rights
                     const struct err *why);
 /* The same where there is no verdict, and one may be had later: the client tries again. */
 void joining_fail(struct channel *channel, const struct err *why);
+
+/* Once a second for each channel. */
+void joining_tick(struct channel *channel, uint64_t now_ms);
 
 #endif

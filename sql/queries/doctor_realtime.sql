@@ -47,3 +47,20 @@ select pg_catalog.format('publication supabase_realtime has tables of schema %s,
 from pg_catalog.pg_publication_tables t
 where t.pubname = 'supabase_realtime' and t.schemaname <> all ($1::text[])
 group by t.schemaname
+
+union all
+select pg_catalog.format('the row filter of %s in publication supabase_realtime is not applied', r.prrelid::regclass),
+  'let row level security say who may read which row'
+from pg_catalog.pg_publication_rel r
+join pg_catalog.pg_publication p on p.oid = r.prpubid
+where p.pubname = 'supabase_realtime' and r.prqual is not null
+
+union all
+select 'notifications do not reach browsers live: public.notifications is not in publication supabase_realtime',
+  'alter publication supabase_realtime add table public.notifications;'
+from pg_catalog.pg_publication p
+where p.pubname = 'supabase_realtime'
+  and exists (select from pg_catalog.pg_class c where c.relname = 'notifications' and c.relnamespace = 'public'::regnamespace)
+  and not exists (
+    select from pg_catalog.pg_publication_tables t
+    where t.pubname = p.pubname and t.schemaname = 'public' and t.tablename = 'notifications')

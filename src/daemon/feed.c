@@ -112,6 +112,13 @@ void feed_message(struct feed *feed, const struct change *change, const struct p
     buf_shrink(&feed->scratch, KEEP_SCRATCH);
 }
 
+void feed_gap(struct feed *feed)
+{
+    feed->gap = (struct event_gap){.rows = true, .messages = true};
+    uv_timer_start(&feed->timer, on_timer, GAP_RETRY_MS, GAP_RETRY_MS);
+    try_to_end_gap(feed);
+}
+
 void feed_stored(struct feed *feed, const struct event_stored *stored)
 {
     if (feed->audience.bindings(feed->audience.arg) > 0)

@@ -50,7 +50,8 @@ struct pipeline {
     struct stream *stream;
 
     struct transaction txn;
-    lsn_t checkpoint;
+    lsn_t checkpoint; /* of the session's start */
+    lsn_t stored;     /* the last commit that is durable */
     bool paused;
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
@@ -158,6 +159,7 @@ static void on_stored(void *arg, const struct batch *batch)
 
     p->backoff_ms = FIRST_BACKOFF_MS;
     p->failures = 0;
+    p->stored = batch->mark.commit_lsn;
     if (batch->delivery_rows > 0 || batch->rule_changes > 0) /* a webhook may be active again */
         p->doors.outbox_grew(p->doors.arg);
     feed_stored(&p->feed, &stored);
@@ -358,7 +360,11 @@ static void on_store_ready(void *arg, lsn_t checkpoint)
                                                 on_session_lost};
     struct pipeline *p = arg;
 
-    p->checkpoint = checkpoint;
+    if (checkpoint < p->stored) {
+        log_warn("pipeline", "the slot was made anew: clients will be told to rejoin");
+        feed_gap(&p->feed);
+    }
+    p->checkpoint = p->stored = checkpoint;
     set_state(p, PIPELINE_STREAM);
     p->stream = stream_open(&p->loop, p->config, p->stats, &events, p);
 }

@@ -46,8 +46,8 @@ struct authorizer {
     size_t waiting; /* askers that have not been told */
     struct suspects suspects;
     struct buf questions, sessions;
-    void (*on_down)(void *arg); /* the patient lane's */
-    void *on_down_arg;
+    struct authorizer_events events;
+    void *arg;
 };
 
 static void ask(struct lane *lane);
@@ -310,7 +310,11 @@ void authorizer_tick(struct authorizer *authorizer, uint64_t now_ms)
 
 static void on_link_up(void *arg)
 {
-    ask(arg);
+    struct lane *lane = arg;
+
+    ask(lane);
+    if (!is_patient(lane))
+        lane->authorizer->events.on_quick_up(lane->authorizer->arg);
 }
 
 /* A question may be what breaks the connection (a policy that crashes a backend); or the server was
@@ -329,7 +333,9 @@ static void on_link_down(void *arg)
             end_refused(lane->authorizer, batch[i]);
     }
     if (is_patient(lane))
-        lane->authorizer->on_down(lane->authorizer->on_down_arg);
+        lane->authorizer->events.on_patient_down(lane->authorizer->arg);
+    else
+        lane->authorizer->events.on_quick_down(lane->authorizer->arg);
 }
 
 static void open_lane(struct authorizer *authorizer, enum lane_name name, uv_loop_t *loop,
@@ -346,14 +352,14 @@ static void open_lane(struct authorizer *authorizer, enum lane_name name, uv_loo
     lane->link = pg_link_open(loop, &options, &events, lane);
 }
 
-struct authorizer *authorizer_open(uv_loop_t *loop, struct core *core, void (*on_down)(void *arg),
-                                   void *arg)
+struct authorizer *authorizer_open(uv_loop_t *loop, struct core *core,
+                                   const struct authorizer_events *events, void *arg)
 {
     struct authorizer *authorizer = mem_alloc(sizeof(*authorizer));
 
     authorizer->core = core;
-    authorizer->on_down = on_down;
-    authorizer->on_down_arg = arg;
+    authorizer->events = *events;
+    authorizer->arg = arg;
     buf_init(&authorizer->questions, MAX_QUESTION_BYTES);
     buf_init(&authorizer->sessions, MAX_QUESTION_BYTES);
     open_lane(authorizer, LANE_QUICK, loop, "pgherald topics", sql_realtime_authorizer_session);
@@ -384,7 +390,12 @@ void authorizer_close(struct authorizer *authorizer)
     free(authorizer);
 }
 
-struct pg_conn *authorizer_conn(const struct authorizer *authorizer)
+struct pg_conn *authorizer_quick_conn(const struct authorizer *authorizer)
+{
+    return pg_link_conn(authorizer->lanes[LANE_QUICK].link);
+}
+
+struct pg_conn *authorizer_patient_conn(const struct authorizer *authorizer)
 {
     return pg_link_conn(authorizer->lanes[LANE_PATIENT].link);
 }

@@ -184,12 +184,14 @@ void channel_leave(struct channel *channel, const struct phoenix_frame *frame)
     channel_unref(channel);
 }
 
-void channel_tick(struct channel *channel, int64_t now)
+void channel_tick(struct channel *channel, uint64_t now_ms, int64_t now)
 {
     struct err err;
 
-    if (channel->expires > now)
+    if (channel->expires > now) {
+        joining_tick(channel, now_ms);
         return;
+    }
     err_set(&err, "%s has expired %" PRId64 " seconds ago",
             channel->session->key_id[0] ? "InvalidApiKey: The API key" : "Token",
             now - channel->expires);

@@ -323,7 +323,7 @@ static void tick_channels(struct client *client, struct moment now, bool recheck
         if (recheck && channel->session->key_id[0])
             joining_recheck_api_key(channel, now);
         if (channel->client)
-            channel_tick(channel, now.us / 1000000);
+            channel_tick(channel, now.ms, now.us / 1000000);
         channel_unref(channel);
         if (client->closing) /* its channels are gone */
             return;

@@ -12,6 +12,7 @@
 #include "realtime/authorizer.h"
 #include "realtime/catchup.h"
 #include "realtime/joining.h"
+#include "realtime/subscriptions.h"
 
 #define MAX_REPLAYS 1024 /* that wait for the database */
 #define MAX_REPLAYED 25  /* as Supabase */
@@ -21,6 +22,7 @@
 struct gate {
     struct core *core;
     struct authorizer *authorizer;
+    struct subscriptions *subscriptions;
     struct replaying *replays; /* that wait for the database */
     size_t replay_count;
 };
@@ -141,7 +143,7 @@ static struct str number(char *room, size_t size, int64_t value)
 static void replay(void *arg, struct channel *channel, const struct replay *replay)
 {
     struct gate *gate = arg;
-    struct pg_conn *conn = authorizer_conn(gate->authorizer);
+    struct pg_conn *conn = authorizer_patient_conn(gate->authorizer);
     struct replaying *replaying;
     char since[24], limit[24];
     struct pg_param params[] = {
@@ -178,18 +180,51 @@ static void fail_replays(void *arg)
     }
 }
 
+/* Subscriptions */
+
+static void check_bindings(void *arg, struct channel *channel)
+{
+    struct gate *gate = arg;
+
+    subscriptions_check(gate->subscriptions, channel);
+}
+
+static struct pg_conn *quick_conn(void *arg)
+{
+    struct gate *gate = arg;
+
+    return gate->authorizer ? authorizer_quick_conn(gate->authorizer) : NULL;
+}
+
+static void on_quick_up(void *arg)
+{
+    struct gate *gate = arg;
+
+    subscriptions_up(gate->subscriptions);
+}
+
+static void on_quick_down(void *arg)
+{
+    struct gate *gate = arg;
+
+    subscriptions_down(gate->subscriptions);
+}
+
 /* Life */
 
 struct gate *gate_open(uv_loop_t *loop, struct core *core)
 {
+    static const struct authorizer_events events = {on_quick_up, on_quick_down, fail_replays};
     struct gate *gate = mem_alloc(sizeof(*gate));
 
     gate->core = core;
-    gate->authorizer = authorizer_open(loop, core, fail_replays, gate);
+    gate->subscriptions = subscriptions_new(core, quick_conn, gate);
+    gate->authorizer = authorizer_open(loop, core, &events, gate);
     core->authorize_arg = gate;
     core->authorize = authorize;
     core->ask_rights = ask_rights;
     core->replay = replay;
+    core->check_bindings = check_bindings;
     return gate;
 }
 
@@ -200,9 +235,11 @@ void gate_close(struct gate *gate)
     gate->core->authorize = NULL;
     gate->core->ask_rights = NULL;
     gate->core->replay = NULL;
+    gate->core->check_bindings = NULL;
     gate->core->authorize_arg = NULL;
     authorizer_close(gate->authorizer);
     fail_replays(gate);
+    subscriptions_free(gate->subscriptions);
     free(gate);
 }
 

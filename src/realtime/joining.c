@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "realtime/catchup.h"
 #include "realtime/presence.h"
+
+#define STREAM_WAIT_MS 7000 /* a client waits 10 s for the answer to its join */
 
 void joining_free(struct joining *joining)
 {
@@ -160,6 +163,7 @@ static void await(struct channel *channel, const struct phoenix_frame *frame, st
 {
     struct joining *joining = mem_alloc(sizeof(*joining));
 
+    joining->since_ms = clock_monotonic_ms();
     joining->join_ref = frame->join_ref;
     joining->ref = frame->ref;
     joining->join = *join;
@@ -225,6 +229,16 @@ void joining_start(struct client *client, struct phoenix_frame *frame)
     authorize(channel);
 }
 
+static void tell_subscribed(struct channel *channel)
+{
+    struct core *core = channel->client->core;
+
+    if (core->check_bindings)
+        core->check_bindings(core->authorize_arg, channel);
+    else
+        channel_system(channel, true, STR("postgres_changes"), STR("Subscribed to PostgreSQL"));
+}
+
 static void welcome(struct channel *channel, const struct joining *joining)
 {
     const struct join *join = &joining->join;
@@ -241,7 +255,7 @@ static void welcome(struct channel *channel, const struct joining *joining)
     if (channel->client && join->has_problem)
         channel_system(channel, false, STR("postgres_changes"), str_c(join->problem.message));
     else if (channel->client && channel->binding_count > 0)
-        channel_system(channel, true, STR("postgres_changes"), STR("Subscribed to PostgreSQL"));
+        tell_subscribed(channel);
     if (channel->client)
         presence_welcome(channel);
     channel_unref(channel);
@@ -279,6 +293,25 @@ static void complete(struct channel *channel, const struct channel_rights *right
         start_catchup(channel, &joining->join.replay);
     channel_unref(channel);
     joining_free(joining);
+}
+
+/* Who follows tables is told that he is subscribed once changes are received: from then on none is
+ * missed. */
+static bool is_live(const struct channel *channel)
+{
+    return channel->binding_count == 0 || stat_get(&channel->client->core->stats->stream_up) > 0;
+}
+
+static void let_in(struct channel *channel, const struct channel_rights *rights)
+{
+    struct joining *joining = channel->joining;
+
+    if (is_live(channel)) {
+        complete(channel, rights);
+        return;
+    }
+    joining->is_let_in = true;
+    joining->rights = *rights;
 }
 
 static void turn_away(struct channel *channel, const struct err *why)
@@ -328,7 +361,7 @@ void joining_decide(struct channel *channel, const struct channel_rights *rights
         may_not_read(channel, &err);
         turn_away(channel, &err);
     } else if (channel->joining && rights)
-        complete(channel, rights);
+        let_in(channel, rights);
     else if (channel->joining)
         turn_away(channel, why);
     else if (rights)
@@ -350,6 +383,22 @@ void joining_fail(struct channel *channel, const struct err *why)
     if (channel->client)
         channel_fail(channel);
     channel_unref(channel);
+}
+
+void joining_tick(struct channel *channel, uint64_t now_ms)
+{
+    struct joining *joining = channel->joining;
+    struct err err;
+
+    if (!joining || !joining->is_let_in)
+        return;
+    if (is_live(channel)) {
+        complete(channel, &joining->rights);
+    } else if (now_ms - joining->since_ms > STREAM_WAIT_MS) {
+        err_set(&err, "InitializingProjectConnection: Changes of the database are not received "
+                      "right now, try again");
+        turn_away(channel, &err);
+    }
 }
 
 void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)

@@ -137,6 +137,13 @@ static void write_sessions(struct question *question, uint64_t stamp, struct buf
     }
 }
 
+static const char *kind_name(enum change_kind kind)
+{
+    if (kind == CHANGE_INSERT)
+        return "INSERT";
+    return kind == CHANGE_UPDATE ? "UPDATE" : "DELETE";
+}
+
 static void write_question(struct question *question, uint64_t stamp, struct buf *out,
                            struct buf *sessions, size_t *known)
 {
@@ -147,6 +154,9 @@ static void write_question(struct question *question, uint64_t stamp, struct buf
     buf_add_str(out, STR(",\"table\":"));
     json_add_string(out, change->table);
     buf_add_c(out, change->kind == CHANGE_DELETE ? ",\"delete\":true" : ",\"delete\":false");
+    buf_add_c(out, ",\"kind\":\"");
+    buf_add_c(out, kind_name(change->kind));
+    buf_add_char(out, '"');
     buf_add_str(out, STR(",\"row\":"));
     write_image(out, change);
     /* With nothing but the key in the old row there is nothing in it to be kept from anyone. */

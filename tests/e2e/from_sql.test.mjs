@@ -178,7 +178,7 @@ test("partitions are the table", async (t) => {
 test("doctor says what is missing for private channels and messages from SQL", async () => {
   const doctor = async () => (await env.command("doctor")).stdout;
   assert.match(await doctor(), /^ok +realtime +private channels and messages from SQL are possible/m);
-  await env.db.query("create schema elsewhere; create table elsewhere.t (id int primary key); create publication supabase_realtime for table elsewhere.t");
+  await env.db.query("create schema elsewhere; create table elsewhere.t (id int primary key); create publication supabase_realtime for table elsewhere.t, public.notes where (id > 0)");
   await env.db.query("alter table realtime.messages rename to messages_kept; create table realtime.messages (like realtime.messages_kept) partition by range (inserted_at)");
   const day = (offset) => new Date(Date.now() + offset * 86400_000).toISOString().slice(0, 10);
   await env.db.query(`create table realtime.messages_today partition of realtime.messages for values from ('${day(0)}') to ('${day(1)}')`);
@@ -186,6 +186,8 @@ test("doctor says what is missing for private channels and messages from SQL", a
   assert.match(sick, new RegExp(`warn +realtime +realtime.messages has no partition for ${day(1)} `));
   assert.doesNotMatch(sick, new RegExp(`no partition for ${day(0)} `));
   assert.match(sick, /publication supabase_realtime has tables of schema elsewhere, which is not followed/);
+  assert.match(sick, /public.notifications is not in publication supabase_realtime/);
+  assert.match(sick, /the row filter of public.notes in publication supabase_realtime is not applied/);
   await env.db.query("create table realtime.messages_rest partition of realtime.messages default; drop publication supabase_realtime");
   assert.match(await doctor(), /^ok +realtime /m);
   await env.db.query("drop table realtime.messages");

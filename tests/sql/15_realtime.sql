@@ -189,12 +189,12 @@ drop policy p on realtime.messages;
 
 -- ---------------------------------------------------------------- send()
 
-create function pg_temp.sent() returns table (topic text, event text, private boolean, extension text, payload jsonb) language sql as $$
+create function pg_temp.sent_messages() returns table (topic text, event text, private boolean, extension text, payload jsonb) language sql as $$
   delete from realtime.messages returning topic, event, private, extension, payload - 'id' $$;
 select lives_ok($$ select realtime.send('{"a": 1}', 'e', 'room') $$, 'a message');
-select results_eq('select * from pg_temp.sent()', $$ values ('room', 'e', true, 'broadcast', '{"a": 1}'::jsonb) $$, 'is private unless said otherwise');
+select results_eq('select * from pg_temp.sent_messages()', $$ values ('room', 'e', true, 'broadcast', '{"a": 1}'::jsonb) $$, 'is private unless said otherwise');
 select lives_ok($$ select realtime.send('{}', 'e', 'room', false) $$, 'a public one');
-select results_eq('select private from pg_temp.sent()', 'values (false)', 'is public');
+select results_eq('select private from pg_temp.sent_messages()', 'values (false)', 'is public');
 
 create temporary table ours as select true where not (select is_supabase from platform);
 select realtime.send('{}', 'e', 'room') from ours;
@@ -210,11 +210,11 @@ delete from realtime.messages;
 set local client_min_messages = error;
 select lives_ok(statement, 'a warning and no error: ' || statement)
 from ours, unnest(array[$$ select realtime.send('[1]', 'e', 'room') $$, $$ select realtime.send('{}', 'e', null) $$]) as statement;
-select is_empty('select * from pg_temp.sent()', 'and nothing is sent');
+select is_empty('select * from pg_temp.sent_messages()', 'and nothing is sent');
 select is(tap.attempt('authenticated', tap.ann(), $$ select realtime.send('{}', 'e', 'room') $$), '1', 'who may not send is warned, not stopped') from ours;
 create policy p on realtime.messages for insert to authenticated with check (realtime.topic() = 'room' and extension = 'broadcast');
 select is(tap.call('authenticated', tap.ann(), $$ select realtime.send('{}', 'e', topic) from (values ('room'), ('other')) as t (topic) $$), '', 'a policy decides') from ours;
-select is((select count(*) from pg_temp.sent()), 1::bigint, 'about each') from ours;
+select is((select count(*) from pg_temp.sent_messages()), 1::bigint, 'about each') from ours;
 drop policy p on realtime.messages;
 set local client_min_messages = warning;
 select count(realtime.send('{}', 'e', 'room')) from ours, generate_series(1, 3);
@@ -239,7 +239,7 @@ create trigger tell after insert or update or delete on chat.notes for each row 
 create function pg_temp.told(statement text) returns setof text language plpgsql as $$
 begin
   execute statement;
-  return query select concat_ws(' ', s.topic, s.event, s.private, s.payload) from pg_temp.sent() as s;
+  return query select concat_ws(' ', s.topic, s.event, s.private, s.payload) from pg_temp.sent_messages() as s;
 end
 $$;
 select results_eq(format('select pg_temp.told(%L)', statement), format('values (%L)', told), statement)
@@ -266,6 +266,49 @@ select results_eq($$ select message, is_finished from pgherald.job_realtime_mess
   $$ values ('messages are kept for ever', true) $$, 'or not at all');
 select is(pgherald.cleanup_realtime_messages('0'), 0::bigint, 'the platform''s table is not ours to clean') from platform where is_supabase;
 select throws_like($$ select pgherald.cleanup_realtime_messages(null) $$, '%p_keep must be an interval%', 'for ever is not meant by null');
+
+-- ---------------------------------------------------------------- Supabase's publication
+
+create table chat.parted (id int, at date, v text, w text, primary key (id, at)) partition by range (at);
+create table chat.parted_1 partition of chat.parted for values from ('2026-01-01') to ('2027-01-01');
+-- another order of columns, as a partition that was attached has it
+create table chat.parted_2 (w text, v text, at date not null, id int not null);
+alter table chat.parted attach partition chat.parted_2 for values from ('2027-01-01') to ('2028-01-01');
+create function pg_temp.sent() returns setof text language sql as $$
+  select format('%s %s %s', t, array_to_string(s.operations, ','), coalesce(s.withheld::text, '-'))
+  from unnest(array['members', 'notes', 'parted', 'parted_1', 'parted_2']) as t, pgherald.realtime_sending('chat', t) as s
+  where s.sent $$;
+create function pg_temp.unsent() returns setof text language sql as $$
+  select format('%s %s %s', u.place, u.published, u.reason)
+  from pgherald.realtime_unsent('[["chat", "notes"], ["chat", "*"], ["*", "members"], ["*", "*"], ["attic", "x"], ["chat", "nothing"]]', '{public,chat}') as u $$;
+create function pg_temp.all_sent(kinds text) returns setof text language sql as $$
+  select format('%s %s -', t, kinds) from unnest(array['members', 'notes', 'parted', 'parted_1', 'parted_2']) as t $$;
+
+select bag_eq('select * from pg_temp.sent()', $$ select * from pg_temp.all_sent('INSERT,UPDATE,DELETE') $$, 'without a publication everything is sent');
+select bag_eq('select * from pg_temp.unsent()', $$ values ('4 f schema attic is not followed: name it in the setting schemas'), ('5 f there is no table chat.nothing') $$,
+  'but what is not there');
+create publication supabase_realtime with (publish = 'insert,delete', publish_via_partition_root);
+select bag_eq('select * from pg_temp.sent()', 'select null::text where false', 'an empty one sends nothing');
+select bag_eq('select * from pg_temp.unsent()', $$ values
+    ('0 t alter publication supabase_realtime add table chat.notes'), ('1 t no table of chat.* is in publication supabase_realtime'),
+    ('2 t no table of *.members is in publication supabase_realtime'), ('3 t no table of *.* is in publication supabase_realtime'),
+    ('4 t schema attic is not followed: name it in the setting schemas'), ('5 t there is no table chat.nothing') $$,
+  'and says what would');
+create temporary table prints as select (pgherald.realtime_publication('chat.members'::regclass)).rows;
+alter publication supabase_realtime add table chat.members;
+select isnt((select rows from prints), (pgherald.realtime_publication('chat.members'::regclass)).rows, 'a change has another print');
+alter publication supabase_realtime add table chat.notes (id), chat.parted (id, at, w);
+select bag_eq('select * from pg_temp.sent()', $$ values ('members INSERT,DELETE -'), ('notes INSERT,DELETE ["body"]'), ('parted INSERT,DELETE ["v"]'),
+    ('parted_1 INSERT,DELETE ["v"]'), ('parted_2 INSERT,DELETE ["v"]') $$, 'tables with their columns, and partitions of a table, whatever their order');
+select bag_eq('select * from pg_temp.unsent()', $$ values ('4 t schema attic is not followed: name it in the setting schemas'), ('5 t there is no table chat.nothing') $$, 'and is heard');
+alter publication supabase_realtime set table chat.parted_1;
+select bag_eq('select * from pg_temp.sent()', $$ values ('parted_1 INSERT,DELETE -') $$, 'a partition alone');
+alter publication supabase_realtime set tables in schema chat;
+select bag_eq('select * from pg_temp.sent()', $$ select * from pg_temp.all_sent('INSERT,DELETE') $$, 'a schema');
+drop publication supabase_realtime;
+create publication supabase_realtime for all tables;
+select bag_eq('select * from pg_temp.sent()', $$ select * from pg_temp.all_sent('INSERT,UPDATE,DELETE') $$, 'all tables');
+drop publication supabase_realtime;
 
 select * from finish();
 rollback;

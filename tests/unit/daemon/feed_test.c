@@ -150,6 +150,20 @@ static void test_gap(void **state)
     }
 }
 
+static void test_unknown_gap(void **state)
+{
+    (void)state;
+    feed_gap(&feed);
+    offer(ROW);
+    assert_string_equal(taken(), "gbr");
+    for (int n = 0; n < 4; n++)
+        offer(ROW);
+    feed_gap(&feed);
+    assert_string_equal(taken(), "rrrr");
+    uv_run(&loop, UV_RUN_ONCE);
+    assert_string_equal(taken(), "gb"); /* as soon as there is room */
+}
+
 /* Nothing that came later may pass in front of the word that something is missing. */
 static void test_gap_before_more(void **state)
 {
@@ -168,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_audience, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gap, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unknown_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gap_before_more, set_up, tear_down),
     };
 

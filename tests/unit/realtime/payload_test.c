@@ -142,18 +142,22 @@ static void test_question(void **state)
         const char *says, *message, *want;
     } rows[] = {
         {"INSERT", INSERT PK,
-         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":false,\"row\":{\"id\":"
+         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":false,\"kind\":\"INSERT\",\"row\":{"
+         "\"id\":"
          "\"9007199254740993\",\"b\":\"\\\\x0aff\",\"n\":\"1.10\"},\"key\":[\"id\"],"
          "\"sessions\":[0,1]}]"},
         {"UPDATE with a key", UPDATE_KEY PK,
-         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":false,\"row\":{\"id\":\"1\",\"v\":"
+         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":false,\"kind\":\"UPDATE\",\"row\":{"
+         "\"id\":\"1\",\"v\":"
          "\"new\"},\"key\":[\"id\"],\"sessions\":[0,1]}]"},
         {"UPDATE with the old row", UPDATE_FULL PK,
-         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":false,\"row\":{\"id\":\"1\",\"v\":"
+         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":false,\"kind\":\"UPDATE\",\"row\":{"
+         "\"id\":\"1\",\"v\":"
          "\"new\",\"big\":\"toast\"},\"old\":{\"id\":\"1\",\"v\":\"old\",\"big\":\"toast\"},"
          "\"key\":[\"id\"],\"sessions\":[0,1]}]"},
         {"DELETE", DELETE PK,
-         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":true,\"row\":{\"id\":\"1\",\"v\":"
+         "[{\"schema\":\"public\",\"table\":\"t\",\"delete\":true,\"kind\":\"DELETE\",\"row\":{"
+         "\"id\":\"1\",\"v\":"
          "\"old\"},\"key\":[\"id\"],\"sessions\":[0,1]}]"},
     };
     struct sessions sessions = {0};

@@ -94,6 +94,7 @@ static inline int set_up(void **state)
     w->config.realtime_max_presence_per_second = 1000;
     w->config.realtime_max_presences = 100;
     w->config.realtime_presence_memory_bytes = 1 << 20;
+    stat_set(&w->stats.stream_up, 1);
     core_init(&w->core, &w->config, &w->stats);
     w->core.check_role = any_known_role;
     w->client = new_client(w, PHOENIX_V2, "anon");
