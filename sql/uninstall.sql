@@ -107,7 +107,8 @@ begin
     execute format('drop trigger %I on %s', item.tgname, item.relation);
   end loop;
 
-  -- all at once: among themselves they have foreign keys, and none leads in from outside
+  -- all at once: among themselves they have foreign keys, and no other leads in from outside
+  drop table if exists pgherald.webhook_secrets;
   execute (
     select 'drop table ' || string_agg(format('public.%I', c.relname), ', ')
     from pg_catalog.pg_class c

@@ -20,7 +20,7 @@ enum delivery_field {
     DELIVERY_PAYLOAD,
     DELIVERY_ENDPOINT_NAME,
     DELIVERY_URL,
-    DELIVERY_SECRET,
+    DELIVERY_SECRETS, /* those that are valid, with spaces between */
     DELIVERY_HEADERS, /* a json object */
     DELIVERY_VERSION, /* webhooks.updated_at as it was when the row was claimed */
     DELIVERY_FIELDS

@@ -47,5 +47,10 @@ set next_attempt_at = now() + room.timeout_seconds * interval '1 second' + $6::i
 from claimed
 join room on room.id = claimed.webhook_id
 where d.id = claimed.id
-returning d.id, d.webhook_id, d.message_id, d.event_type, d.payload, room.name, room.url, room.secret,
+returning d.id, d.webhook_id, d.message_id, d.event_type, d.payload, room.name, room.url,
+  -- every secret that is valid, the newest first, with spaces between: base64 has none
+  concat_ws(' ', room.secret, (
+    select string_agg(s.secret, ' ' order by s.created_at desc, s.secret)
+    from pgherald.webhook_secrets s
+    where s.webhook_id = d.webhook_id and (s.valid_until is null or s.valid_until > now()))),
   room.headers, room.updated_at, d.attempts, room.timeout_seconds, room.max_retries

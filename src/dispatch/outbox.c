@@ -172,7 +172,7 @@ enum claim_column {
     CLAIM_PAYLOAD,
     CLAIM_NAME,
     CLAIM_URL,
-    CLAIM_SECRET,
+    CLAIM_SECRETS,
     CLAIM_HEADERS,
     CLAIM_UPDATED_AT,
     CLAIM_ATTEMPTS,
@@ -199,7 +199,7 @@ static struct delivery *read_delivery(const struct pg_result *result, size_t row
         [DELIVERY_PAYLOAD] = pg_result_value(result, row, CLAIM_PAYLOAD),
         [DELIVERY_ENDPOINT_NAME] = pg_result_value(result, row, CLAIM_NAME),
         [DELIVERY_URL] = pg_result_value(result, row, CLAIM_URL),
-        [DELIVERY_SECRET] = pg_result_value(result, row, CLAIM_SECRET),
+        [DELIVERY_SECRETS] = pg_result_value(result, row, CLAIM_SECRETS),
         [DELIVERY_HEADERS] = pg_result_value(result, row, CLAIM_HEADERS),
         [DELIVERY_VERSION] = pg_result_value(result, row, CLAIM_UPDATED_AT),
     };

@@ -23,7 +23,7 @@ static enum result sign(const struct delivery *delivery, int64_t now_s, struct b
                         struct err *err)
 {
     struct signature_keys keys = {0};
-    enum result result = signature_add_secret(&keys, delivery->field[DELIVERY_SECRET], err);
+    enum result result = signature_add_secrets(&keys, delivery->field[DELIVERY_SECRETS], err);
 
     if (result == OK)
         result = signature_sign(&keys, delivery->field[DELIVERY_MESSAGE_ID], now_s,

@@ -278,6 +278,12 @@ static bool list_matches(const struct rule_list *patterns, struct str name)
     return false;
 }
 
+/* Signs what receivers trust: it stays out whatever audit_redact says. */
+static bool is_signing_secret(const struct table_rules *table, struct str name)
+{
+    return str_eq(name, STR("secret")) && str_eq(table->resource, STR("public.webhooks"));
+}
+
 static enum column_care care_for(const struct ruleset *rules, const struct table_rules *table,
                                  struct str name)
 {
@@ -285,6 +291,8 @@ static enum column_care care_for(const struct ruleset *rules, const struct table
 
     if (table->policy && list_matches(&table->policy->ignore, name))
         return COLUMN_IGNORE;
+    if (is_signing_secret(table, name))
+        return COLUMN_REDACT;
     if (table->policy && list_matches(&table->policy->redact, name))
         return COLUMN_REDACT;
     for (size_t i = 0; i < secrets->count; i++)

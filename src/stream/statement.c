@@ -1,8 +1,11 @@
 /* START_REPLICATION with wal2json's options. What each option is for: docs/stream.md. */
 #include "stream/stream.h"
 
-/* Our own tables whose changes must not come back; see docs/ARCHITECTURE.md, rule 4. */
-#define FILTERED_TABLES "public.audit_logs,public.webhook_deliveries,public.webhook_attempts"
+/* Our own tables whose changes must not come back, see docs/ARCHITECTURE.md, rule 4; and one that
+ * nobody is to see, even where schema pgherald is followed. */
+#define FILTERED_TABLES                                                                            \
+    "public.audit_logs,public.webhook_deliveries,public.webhook_attempts,"                         \
+    "pgherald.webhook_secrets"
 /* Tables outside the configured schemas that the pipeline itself wants to see. Of schema realtime
  * it is the messages, which on Supabase come under the name of a partition of their day; wal2json
  * has no pattern for those. */

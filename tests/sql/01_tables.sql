@@ -127,7 +127,7 @@ select ok(
   'memories.embedding is a vector or an array')
 from pg_attribute where attrelid = 'public.memories'::regclass and attname = 'embedding';
 select tables_are('pgherald',
-  array['adopted_tables', 'audit_policies', 'checkpoints', 'jobs', 'migrations', 'rules', 'store_marks'], 'the tables of schema pgherald');
+  array['adopted_tables', 'audit_policies', 'checkpoints', 'jobs', 'migrations', 'rules', 'store_marks', 'webhook_secrets'], 'the tables of schema pgherald');
 
 -- ---------------------------------------------------------------- keys
 

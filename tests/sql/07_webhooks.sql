@@ -24,6 +24,40 @@ select is(tap.call('service_role', null, 'select w.secret like ''whsec_%'' from 
 select is((select user_id from public.webhooks where name = 'all'), null, 'without a user');
 select is(tap.call('authenticated', tap.ann(), 'select count(id) from public.webhooks'), '1', 'which users do not see');
 
+-- ---------------------------------------------------------------- rotation
+
+select is(tap.attempt('authenticated', tap.bob(), format('select public.rotate_webhook_secret(%L)', (select id from made))), 'P0002', 'nobody rotates another one''s secret');
+select is(tap.attempt('authenticated', null, format('select public.rotate_webhook_secret(%L)', (select id from made))), 'P0002', 'nor does nobody');
+select is(tap.attempt('anon', null, format('select public.rotate_webhook_secret(%L)', (select id from made))), '42501', 'nor who is not signed in');
+update public.webhooks w set secret = made.secret from made where w.id = made.id;
+create temporary table rotated as
+select r ->> 'secret' as secret, (r ->> 'former_valid_until')::timestamptz as until
+from (select tap.call('authenticated', tap.ann(), format('select to_jsonb(r) from public.rotate_webhook_secret(%L) r', id))::jsonb from made) as t (r);
+select matches((select secret from rotated), '^whsec_[A-Za-z0-9+/]{43}=$', 'the owner gets a new secret of 32 bytes');
+select is((select w.secret from public.webhooks w join made using (id)), (select secret from rotated), 'which is the webhook''s from now on');
+select results_eq('select secret, valid_until from pgherald.webhook_secrets where webhook_id = (select id from made)',
+  'select made.secret, now() + interval ''24 hours'' from made, rotated where rotated.until = now() + interval ''24 hours''',
+  'the former one signs for another day');
+select is(tap.attempt('authenticated', tap.ann(), 'select from pgherald.webhook_secrets'), '42501', 'and nobody reads it');
+select is(tap.attempt('service_role', null, 'select from pgherald.webhook_secrets'), '42501', 'not even the service');
+select lives_ok(format('select public.rotate_webhook_secret(%L, null), public.rotate_webhook_secret(%1$L, ''1 hour'')', (select id from made)), 'twice more');
+select is((select count(*) from pgherald.webhook_secrets where webhook_id = (select id from made)), 3::bigint, 'is four secrets in all');
+select throws_ok(format('select public.rotate_webhook_secret(%L)', (select id from made)), '54000', null, 'a fifth is refused');
+select is((select count(*) from pgherald.webhook_secrets where valid_until is null), 1::bigint, 'an overlap of null has no end');
+update pgherald.webhook_secrets set valid_until = now() where valid_until = now() + interval '1 hour';
+select is(tap.attempt('service_role', null, format('select public.rotate_webhook_secret(%L)', (select id from made))), '1', 'an ended one makes room; the service rotates too');
+select throws_ok(format('select public.rotate_webhook_secret(%L, ''-1 s'')', (select id from made)), '22023', null, 'time does not go back');
+select throws_ok(format('select public.rotate_webhook_secret(%L, scheme => ''v2'')', (select id from made)), '22023', null, 'an unknown scheme is refused');
+select throws_ok(format('select public.rotate_webhook_secret(%L, scheme => ''v1a'')', (select id from made)), '0A000', null, 'ed25519 is not for SQL');
+select lives_ok(format('select pgherald.replace_webhook_secret(%L, ''whsk_'' || repeat(''A'', 86) || ''=='', ''0'')', (select id from made)), 'the program brings such a key');
+select is((select count(*) from pgherald.webhook_secrets where webhook_id = (select id from made)), 0::bigint, 'an overlap of 0 ends all others at once');
+select throws_ok(format('select public.rotate_webhook_secret(%L)', (select id from made)), '0A000', null, 'the scheme stays what it was');
+select lives_ok(format('select public.rotate_webhook_secret(%L, scheme => ''v1'')', (select id from made)), 'unless another one is named');
+select throws_ok(format('select pgherald.replace_webhook_secret(id, secret, ''1 h'') from public.webhooks where id = %L', (select id from made)), '22023', null, 'the present secret is not a new one');
+select lives_ok(format('select pgherald.replace_webhook_secret(%L, ''whsk_'' || repeat(''A'', 86) || ''=='', ''1 h'')', (select id from made)), 'a former one may come back');
+select is((select string_agg(left(secret, 6), ' ') from pgherald.webhook_secrets where webhook_id = (select id from made)), 'whsec_', 'and is then no former one');
+select throws_ok('select public.rotate_webhook_secret(gen_random_uuid())', 'P0002', null, 'a webhook that is not there has no secret');
+
 -- ---------------------------------------------------------------- outbox
 
 insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload)

@@ -111,6 +111,7 @@ begin
   insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload)
     values (hook, 'msg_1', 'memories.insert', '{"type": "memories.insert"}') returning id into delivery;
   insert into public.webhook_attempts (delivery_id, attempt, status_code) values (delivery, 1, 500);
+  insert into pgherald.webhook_secrets (webhook_id, secret) values (hook, 'whsec_' || repeat('A', 44));
   insert into public.notifications (user_id, title) values (ann(), 'hello');
   insert into public.notification_preferences (user_id, type) values (ann(), 'digest');
   insert into public.notification_rules (name, table_name, recipient, title) values ('rule', 'memories', 'user_id', 'new');

@@ -48,7 +48,7 @@ static struct delivery *delivery_of(const struct row *row)
     const struct str field[DELIVERY_FIELDS] = {
         [DELIVERY_MESSAGE_ID] = str_c(row->id),
         [DELIVERY_URL] = str_c(row->url),
-        [DELIVERY_SECRET] = str_c(row->secret),
+        [DELIVERY_SECRETS] = str_c(row->secret),
         [DELIVERY_HEADERS] = str_c(row->headers),
         [DELIVERY_PAYLOAD] = STR("{\"test\": 2432232314}"),
     };

@@ -13,6 +13,12 @@
 #define SPEC_ID "msg_p5jXN8AQM9LWM0D4loKWxJek"
 #define SPEC_BODY "{\"test\": 2432232314}"
 #define SPEC_SIGNATURE "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+/* The key that Svix' own server is tested with; a made-up one, like the others here. */
+#define ED25519_SEED "6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMb"
+#define ED25519_SECRET "whsk_" ED25519_SEED "fVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+#define ED25519_PUBLIC "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+#define ED25519_SIGNATURE                                                                          \
+    "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
 #define SVIX_SECRET "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
 static const struct vector {
@@ -47,6 +53,24 @@ static const struct vector {
      1614265330,
      SPEC_BODY,
      SPEC_SIGNATURE " v1,78nXHjpFP0tVJQW5D0SBwmVyyW87BV/rL6MgfM/Bw44="},
+    {"the vector of v1a of Svix' server",
+     {ED25519_SECRET},
+     SPEC_ID,
+     1614265330,
+     SPEC_BODY,
+     ED25519_SIGNATURE},
+    {"the private half of an ed25519 key is enough",
+     {"whsk_" ED25519_SEED "c="},
+     SPEC_ID,
+     1614265330,
+     SPEC_BODY,
+     ED25519_SIGNATURE},
+    {"v1a and v1 side by side, with spaces between as the claim brings them",
+     {ED25519_SECRET " " SPEC_SECRET},
+     SPEC_ID,
+     1614265330,
+     SPEC_BODY,
+     ED25519_SIGNATURE " " SPEC_SIGNATURE},
 };
 
 static void signs_vectors(void **state)
@@ -60,7 +84,7 @@ static void signs_vectors(void **state)
 
         buf_init(&out, 1024);
         for (size_t k = 0; v->secrets[k]; k++)
-            assert_int_equal(signature_add_secret(&keys, str_c(v->secrets[k]), &err), OK);
+            assert_int_equal(signature_add_secrets(&keys, str_c(v->secrets[k]), &err), OK);
         if (signature_sign(&keys, str_c(v->id), v->timestamp, str_c(v->body), &out, &err) != OK)
             fail_msg("%s: %s", v->says, err.message);
         if (strcmp(out.data, v->signature) != 0)
@@ -85,7 +109,11 @@ static const struct refusal {
      "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
      "the secret has more than 64 bytes"},
     {"the prefix is needed", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "does not start with"},
-    {"a key of v1a is not one of v1", "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "does not start"},
+    {"24 bytes are no key of ed25519", "whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+     "has 32 or 64 bytes, not 24"},
+    {"halves that do not belong together would give the private one away",
+     "whsk_" ED25519_SEED "fVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6KvA==", "does not belong"},
+    {"a public key signs nothing", ED25519_PUBLIC, "does not start with"},
     {"base64 only", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La*aSw", "not base64"},
     {"nothing", "", "does not start with"},
 };
@@ -127,6 +155,46 @@ static void refuses_what_would_make_the_signed_text_ambiguous(void **state)
     buf_fini(&out);
 }
 
+static void makes_new_secrets(void **state)
+{
+    static const struct {
+        const char *scheme;
+        const char *prefix;
+        size_t secret_len, public_len;
+    } rows[] = {{"v1", "whsec_", 6 + 44, 0}, {"v1a", "whsk_", 5 + 88, 5 + 44}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct signature_pair pair, other, again;
+        enum signature_scheme scheme;
+        struct err err;
+
+        assert_true(signature_scheme_parse(str_c(rows[i].scheme), &scheme));
+        assert_int_equal(signature_generate(scheme, &pair, &err), OK);
+        assert_int_equal(signature_generate(scheme, &other, &err), OK);
+        assert_string_not_equal(pair.secret, other.secret);
+        assert_int_equal(strlen(pair.secret), rows[i].secret_len);
+        assert_int_equal(strlen(pair.public_key), rows[i].public_len);
+        assert_true(str_starts(str_c(pair.secret), str_c(rows[i].prefix)));
+        assert_int_equal(signature_read_pair(str_c(pair.secret), &again, &err), OK);
+        assert_memory_equal(&pair, &again, sizeof(pair));
+        signature_wipe_pair(&pair);
+        assert_int_equal(pair.secret[0], 0);
+    }
+    assert_false(signature_scheme_parse(STR("v2"), &(enum signature_scheme){0}));
+}
+
+static void shows_the_public_key_of_a_secret(void **state)
+{
+    struct signature_pair pair;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(signature_read_pair(STR("whsk_" ED25519_SEED "c="), &pair, &err), OK);
+    assert_string_equal(pair.secret, ED25519_SECRET);
+    assert_string_equal(pair.public_key, ED25519_PUBLIC);
+}
+
 static void takes_a_bounded_number_of_secrets(void **state)
 {
     struct signature_keys keys = {0};
@@ -147,6 +215,8 @@ int main(void)
         cmocka_unit_test(signs_vectors),
         cmocka_unit_test(refuses_bad_secrets_without_quoting_them),
         cmocka_unit_test(refuses_what_would_make_the_signed_text_ambiguous),
+        cmocka_unit_test(makes_new_secrets),
+        cmocka_unit_test(shows_the_public_key_of_a_secret),
         cmocka_unit_test(takes_a_bounded_number_of_secrets),
     };
 

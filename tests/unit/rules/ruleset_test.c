@@ -120,6 +120,8 @@ static void test_care(void **state)
          COLUMN_IGNORE},
         {"also a secret", "ruled", "seen_hash", COLUMN_IGNORE},
         {"another table is not concerned", "free", "pin", COLUMN_KEEP},
+        {"what signs webhooks is kept by no configuration", "webhooks", "secret", COLUMN_REDACT},
+        {"a secret elsewhere is the configuration's to name", "free", "secret", COLUMN_KEEP},
     };
 
     (void)state;
