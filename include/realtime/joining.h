@@ -1,8 +1,8 @@
 /* How a client gets into a channel, and stays there with a new token: the checks, the verdict on
  * private topics, the answer.
  *
- *   phx_join ─▶ limits, token, role ─▶ public: at once ──────────────────▶ joining_decide() ─▶
- * reply └▶ private: core->authorize(), later ─┘
+ *   phx_join -> limits, token, role -> public: at once -------------> joining_decide() -> answer
+ *                                    -> private: core->authorize(), later -^
  *
  * A join that waits is a channel already, so that it counts, and leaves with its client; but it is
  * in no room, its bindings are not in the hub, and what it is sent is answered "unmatched topic".

@@ -5,8 +5,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "realtime/catchup.h"
+#include "realtime/identity.h"
 #include "realtime/presence.h"
 
 #define STREAM_WAIT_MS 7000 /* a client waits 10 s for the answer to its join */
@@ -17,73 +19,6 @@ void joining_free(struct joining *joining)
         return;
     join_fini(&joining->join);
     free(joining);
-}
-
-/* Who the join or the new token says the client is. */
-struct identity {
-    struct session *session; /* one reference */
-    int64_t expires;
-    uint64_t signer, token_hash;
-    bool may_pass; /* if there is none: whether what is wrong may pass */
-};
-
-static enum result check_role(struct core *core, const char *role, bool needs_database,
-                              struct err *err)
-{
-    switch (core->check_role(core->check_role_arg, role)) {
-    case RLS_ROLE_YES:
-        return OK;
-    case RLS_ROLE_NO:
-        return err_set(err,
-                       "Unauthorized: There is no role \"%s\" that clients of this server may have",
-                       role);
-    case RLS_ROLE_UNKNOWN:
-        if (!needs_database)
-            return OK;
-        return err_set(err, "InitializingProjectConnection: The database cannot be asked right "
-                            "now who may read its rows, try again");
-    }
-    return FAILED;
-}
-
-static enum result assume_token(struct core *core, const struct token *token, bool needs_database,
-                                struct identity *out, struct err *err)
-{
-    if (check_role(core, token->role, needs_database, err) != OK)
-        return FAILED;
-    out->session = session_get(&core->sessions, token);
-    out->expires = token->expires;
-    out->signer = token->signer;
-    return OK;
-}
-
-static enum result identify(struct core *core, struct str text, const struct token *fallback,
-                            bool needs_database, struct identity *out, struct err *err)
-{
-    const struct authority *authority = &core->authority;
-    struct token *token = NULL;
-    enum access access =
-        text.len > 0
-            ? authority_identify(authority, text, SCOPE_REALTIME, moment_now(), &token, err)
-            : authority_renew(authority, fallback, SCOPE_REALTIME, moment_now(), &token, err);
-    enum result result;
-
-    out->may_pass = access == ACCESS_LATER || access == ACCESS_UNKNOWN_KEY;
-    if (access != ACCESS_GRANTED)
-        return FAILED;
-    out->token_hash = hash_more(0, text);
-    result = assume_token(core, token ? token : fallback, needs_database, out, err);
-    token_free(token);
-    return result;
-}
-
-static void assume(struct channel *channel, const struct identity *identity)
-{
-    session_unref(channel->session);
-    channel->session = identity->session;
-    channel->expires = identity->expires;
-    channel->signer = identity->signer;
-    channel->token_hash = identity->token_hash;
 }
 
 static enum result check_limits(struct client *client, struct str topic, struct err *err)
@@ -224,7 +159,7 @@ void joining_start(struct client *client, struct phoenix_frame *frame)
         return;
     }
     channel = channel_new(client, frame->topic, has_join_ref ? frame->join_ref : frame->ref);
-    assume(channel, &identity);
+    identity_assume(channel, &identity);
     await(channel, frame, &join);
     authorize(channel);
 }
@@ -411,7 +346,7 @@ void joining_refresh_token(struct channel *channel, struct phoenix_frame *frame)
     if (text.len == 0 || hash_more(0, text) == channel->token_hash)
         return;
     if (identify(client->core, text, client->token, false, &identity, &err) == OK) {
-        assume(channel, &identity);
+        identity_assume(channel, &identity);
         authorize(channel);
     } else if (identity.may_pass) {
         channel_distrust(channel, str_c(err.message)); /* it rejoins once the keys are here */
@@ -437,7 +372,7 @@ static void follow_api_key(struct channel *channel, const struct token *token)
     struct identity identity = {.token_hash = channel->token_hash};
     struct err err;
 
-    if (assume_token(channel->client->core, token, false, &identity, &err) != OK) {
+    if (identify_token(channel->client->core, token, false, &identity, &err) != OK) {
         end_with_api_key(channel, false, &err);
         return;
     }
@@ -445,7 +380,7 @@ static void follow_api_key(struct channel *channel, const struct token *token)
         session_unref(identity.session);
         return;
     }
-    assume(channel, &identity);
+    identity_assume(channel, &identity);
     authorize(channel);
 }
 

@@ -245,6 +245,7 @@ test("REST: requests in one packet, and who hangs up, do no harm", async (t) => 
       const socket = connectTo(env.port, "127.0.0.1", () => socket.write(text));
       socket.on("data", (data) => (answer += data));
       socket.on("close", () => done(answer));
+      socket.on("error", () => {}); // a reset, since the second request is not read
       if (ms) setTimeout(() => socket.destroy(), ms);
     });
   const two = await raw(request + request);
