@@ -388,11 +388,11 @@ select is_empty($$ select * from pg_policies where schemaname = 'public' and (ro
 
 -- ---------------------------------------------------------------- replica identity
 
--- Before-images: all but the tables that the sidecar itself writes, and usage counters.
+-- Before-images: all but the tables that the sidecar alone writes.
 select is_empty(
   $$ select relname from pg_class
      where relnamespace = 'public'::regnamespace and relkind = 'r' and relreplident <> 'f'
-       and relname not in ('webhook_deliveries', 'webhook_attempts', 'api_key_usage') $$,
+       and relname not in ('webhook_deliveries', 'webhook_attempts') $$,
   'the stream carries the old row of every table');
 select is((select relreplident from pg_class where oid = 'pgherald.audit_policies'::regclass)::text, 'f', 'and of pgherald.audit_policies');
 
