@@ -4,12 +4,14 @@
 
 #include "base/stats.h"
 #include "daemon/transaction.h"
+#include "rules/webhook_body.h"
 #include "store/batch.h"
 
 struct deriver {
     struct ruleset *rules;
     struct stats *stats;
-    struct buf scratch; /* a webhook body, a rule's row */
+    struct webhook_body body;
+    struct buf scratch; /* a rule's row */
 };
 
 void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *stats);

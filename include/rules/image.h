@@ -4,19 +4,15 @@
 
 #include "rules/ruleset.h"
 
-/* Of the rows in a webhook's body. The deliveries of one change to all endpoints have to fit into
- * one message of the protocol, and no receiver wants more. */
-#define WEBHOOK_MAX_BODY ((size_t)1 << 20)
-
 /* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed
  * values that did not change. Redacted values are "[redacted]", ignored columns are not there, and
  * a value for which jsonb has no room (240 MB of text in a row, 30 MB of json) is "[left out: N
- * bytes]". */
+ * bytes]". only: no other columns than these; NULL: all. */
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change);
+                   const struct change *change, const struct rule_list *only);
 /* The same of the old row, as much of it as the replica identity carries. */
 void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change);
+                   const struct change *change, const struct rule_list *only);
 
 /* Calls `each` for the columns that an UPDATE changed, ignored ones left out. Returns false, and
  * calls nothing, if the old row is not known in full. */
@@ -32,12 +28,5 @@ bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table
 /* Appends the primary key's value: as text, or as a JSON array if it has several columns. false if
  * the table has no primary key, or the stream does not carry it. */
 bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change);
-
-/* The body of a webhook: {"type","timestamp","data":{"schema","table","operation","record",
- * "old_record","commit_lsn","ordinal"}}. Rows of more
- * than WEBHOOK_MAX_BODY are left out: record and old_record are null, "error" says so, and "key" is
- * the primary key's text. */
-void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                            const struct change *change, const struct position *position);
 
 #endif

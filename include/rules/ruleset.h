@@ -41,8 +41,8 @@ struct table_rules {
     bool is_messages; /* realtime.messages: rules see it only where they name it */
     bool is_followed; /* else it is here since its whole schema is streamed, for the messages */
     bool audited;
-    const struct audit_policy *policy; /* may be NULL */
-    const struct webhook_rule **webhooks[RULE_OPERATIONS];
+    const struct audit_policy *policy;                     /* may be NULL */
+    const struct webhook_rule **webhooks[RULE_OPERATIONS]; /* by webhook_rule_cmp_body() */
     size_t webhook_count[RULE_OPERATIONS];
     const struct notification_rule **notifications[RULE_OPERATIONS];
     size_t notification_count[RULE_OPERATIONS];
@@ -60,6 +60,7 @@ void ruleset_free(struct ruleset *rules);
 /* The types that values have from now on; takes its own reference. */
 void ruleset_set_types(struct ruleset *rules, struct types *types);
 struct types *ruleset_types(const struct ruleset *rules);
+const struct config *ruleset_config(const struct ruleset *rules);
 
 /* `webhook`, `notification_rule`, `audit_policy`: as pgherald.rules says it. */
 const char *rule_kind_name(enum rule_kind kind);

@@ -2,9 +2,12 @@
 #ifndef PGHERALD_RULES_WEBHOOK_RULE_H
 #define PGHERALD_RULES_WEBHOOK_RULE_H
 
+#include "base/buf.h"
 #include "row/change.h"
 #include "row/predicate.h"
 #include "rules/rule_row.h"
+
+enum webhook_format { WEBHOOK_STANDARD, WEBHOOK_SUPABASE, WEBHOOK_CLOUDEVENTS };
 
 struct webhook_rule {
     uint8_t id[16];
@@ -12,6 +15,8 @@ struct webhook_rule {
     uint8_t owner[16]; /* a user's webhook gets only rows whose user_id is his */
     struct rule_list events;
     struct predicate *filter;
+    struct rule_list columns; /* what of a row it is told; empty: all */
+    enum webhook_format format;
     bool is_active;
 };
 
@@ -29,5 +34,17 @@ bool webhook_rule_names(const struct webhook_rule *rule, struct str schema, stru
 /* Whether this very row is for it: owner and filter. */
 bool webhook_rule_matches(const struct webhook_rule *rule, const struct change *change,
                           const struct types *types);
+
+/* Appends the webhook-id of the delivery of a change: the same for every attempt and every restart,
+ * without a dot, as Standard Webhooks asks, and without anything to escape in JSON. */
+void webhook_rule_add_message_id(struct buf *out, const struct webhook_rule *rule,
+                                 const struct position *position);
+
+bool webhook_rule_same_columns(const struct webhook_rule *a, const struct webhook_rule *b);
+
+/* Orders rules such that those whose bodies have something in common are behind each other: <0, 0,
+ * >0.
+ */
+int webhook_rule_cmp_body(const struct webhook_rule *a, const struct webhook_rule *b);
 
 #endif

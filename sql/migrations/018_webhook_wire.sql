@@ -1,7 +1,7 @@
 -- pgherald: set=core
 --
 -- What goes over the wire of a webhook: several secrets at once, so that one can be replaced while
--- the receiver still knows the former.
+-- the receiver still knows the former; the shape of the body, and which columns are in it.
 
 -- 000 asks for the names of its time; this one came later.
 do $preflight$
@@ -43,6 +43,31 @@ alter table public.webhooks drop constraint if exists webhooks_secret_check;
 alter table public.webhooks add constraint webhooks_secret_check
   check (secret ~ '^(whsec_[A-Za-z0-9+/]{32,86}={0,2}|whsk_[A-Za-z0-9+/]{43}=|whsk_[A-Za-z0-9+/]{86}==)$');
 comment on column public.webhooks.secret is 'signs the deliveries, the newest of them; read only by the service role';
+
+-- ---------------------------------------------------------------- bodies
+
+alter table public.webhooks
+  add column if not exists payload_format text not null default 'standard'
+    constraint webhooks_payload_format_check check (payload_format in ('standard', 'supabase', 'cloudevents')),
+  add column if not exists columns text[]
+    constraint webhooks_columns_check check (cardinality(columns) > 0 and array_position(columns, null) is null);
+comment on column public.webhooks.payload_format is 'standard, supabase (as its database webhooks) or cloudevents (1.0, structured)';
+comment on column public.webhooks.columns is 'what of a row it is told; null: all of it';
+grant select (payload_format, columns), insert (payload_format, columns), update (payload_format, columns)
+  on public.webhooks to authenticated;
+
+-- ---------------------------------------------------------------- addresses
+
+-- Credentials in a URL end up in logs and consoles. The sender refuses them anyway; here whoever writes
+-- one learns it at once. What was there is switched off and loses them.
+update public.webhooks w
+set url = regexp_replace(w.url, '^(https?://)[^/?#]*@', '\1'), is_active = false,
+  disabled_reason = 'the URL had credentials in it, which are gone: put them into headers'
+where w.url ~ '^https?://[^/?#]*@';
+alter table public.webhooks drop constraint if exists webhooks_url_credentials_check;
+alter table public.webhooks add constraint webhooks_url_credentials_check check (url !~ '^https?://[^/?#]*@');
+
+-- ---------------------------------------------------------------- rotation
 
 -- Puts a secret in the place of the present one, which goes on signing for the overlap: null without
 -- an end, '0' not at all, and then none of those before it either. Returns until when. Asks nobody

@@ -12,35 +12,32 @@ void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *
 {
     deriver->rules = rules;
     deriver->stats = stats;
+    webhook_body_init(&deriver->body);
     buf_init(&deriver->scratch, MAX_SCRATCH);
 }
 
 void deriver_fini(struct deriver *deriver)
 {
+    webhook_body_fini(&deriver->body);
     buf_fini(&deriver->scratch);
 }
 
-/* The body is the same for every endpoint, so it is made once, and only if anybody wants it. */
+/* Bodies are made only if anybody wants them. */
 static enum result add_deliveries(struct deriver *deriver, const struct transaction *txn,
                                   const struct change *change, struct table_rules *table,
                                   struct batch *batch, struct err *err)
 {
+    const struct webhook_change of = {deriver->rules, table, change, &txn->position};
     unsigned op = rule_operation(change->kind);
-    struct buf *body = &deriver->scratch;
 
-    buf_shrink(body, KEEP_SCRATCH);
+    webhook_body_begin(&deriver->body, &of);
     for (size_t i = 0; i < table->webhook_count[op]; i++) {
         const struct webhook_rule *webhook = table->webhooks[op][i];
 
         if (!webhook_rule_matches(webhook, change, ruleset_types(deriver->rules)))
             continue;
-        if (body->len == 0)
-            image_add_webhook_body(body, deriver->rules, table, change, &txn->position);
-        if (!buf_ok(body))
-            return err_set(err, "the webhook body of a row of %.*s is larger than %zu bytes",
-                           STR_ARG(table->resource), MAX_SCRATCH);
-        if (batch_add_delivery(batch, webhook, table->events[op], &txn->position, buf_str(body),
-                               err) != OK)
+        if (batch_add_delivery(batch, webhook, table->events[op], &txn->position,
+                               webhook_body_for(&deriver->body, webhook), err) != OK)
             return FAILED;
     }
     return OK;

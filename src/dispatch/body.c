@@ -100,3 +100,34 @@ struct body_origin body_origin(struct str payload)
         origin.ordinal = 0;
     return origin;
 }
+
+/* Reads up to the next underscore. */
+static bool read_hex(struct str *rest, uint64_t *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct str number;
+
+    str_split(*rest, '_', &number, rest);
+    if (number.len == 0 || number.len > 16)
+        return false;
+    *out = 0;
+    for (size_t i = 0; i < number.len; i++) {
+        const char *digit = memchr(digits, number.data[i], sizeof(digits) - 1);
+
+        if (!digit)
+            return false;
+        *out = *out << 4 | (uint64_t)(digit - digits);
+    }
+    return true;
+}
+
+struct body_origin body_origin_of_id(struct str message_id)
+{
+    struct body_origin origin = {0};
+    struct str prefix;
+
+    if (!str_split(message_id, '_', &prefix, &message_id) || !str_eq(prefix, STR("msg")) ||
+        !read_hex(&message_id, &origin.commit_lsn) || !read_hex(&message_id, &origin.ordinal))
+        return (struct body_origin){0};
+    return origin;
+}

@@ -118,9 +118,16 @@ static void copy_cut(char *out, size_t size, struct str text)
     out[len] = '\0';
 }
 
-struct event_attempt report_event(const struct delivery *delivery)
+static struct body_origin origin_of(const struct delivery *delivery)
 {
     struct body_origin origin = body_origin(delivery->field[DELIVERY_PAYLOAD]);
+
+    return origin.commit_lsn ? origin : body_origin_of_id(delivery->field[DELIVERY_MESSAGE_ID]);
+}
+
+struct event_attempt report_event(const struct delivery *delivery)
+{
+    struct body_origin origin = origin_of(delivery);
     struct event_attempt event = {
         .commit_lsn = origin.commit_lsn,
         .ordinal = origin.ordinal,

@@ -19,6 +19,14 @@ static bool is_message_id(struct str id)
     return id.len > 0 && id.len <= MESSAGE_ID_MAX;
 }
 
+/* What the payload is and not what its endpoint has now: that may have changed since. The pipeline
+ * writes "specversion" first, see rules/webhook_body. */
+static struct str content_type(struct str payload)
+{
+    return str_starts(payload, STR("{\"specversion\":")) ? STR("application/cloudevents+json")
+                                                         : STR("application/json");
+}
+
 static enum result sign(const struct delivery *delivery, int64_t now_s, struct buf *out,
                         struct err *err)
 {
@@ -64,7 +72,7 @@ enum result request_build(const struct delivery *delivery, int64_t now_s, struct
     if (headers_add_json(headers, delivery->field[DELIVERY_HEADERS], err) != OK)
         return FAILED;
     if (!headers_have(buf_str(headers), STR("content-type")))
-        headers_add(headers, "content-type", STR("application/json"));
+        headers_add(headers, "content-type", content_type(delivery->field[DELIVERY_PAYLOAD]));
     if (add_signed(delivery, now_s, headers, err) != OK)
         return FAILED;
     return buf_ok(headers)

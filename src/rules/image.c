@@ -1,7 +1,5 @@
 #include "rules/image.h"
 
-#include "base/clock.h"
-#include "base/json.h"
 #include "row/value.h"
 
 /* jsonb holds 268,435,455 bytes, a little less than that as text; and what is nested needs up to
@@ -10,6 +8,15 @@
 #define MAX_ROOM ((size_t)240 * 1000 * 1000)
 #define NESTED_WEIGHT 8
 #define SMALL_VALUE 65536 /* not worth looking its type up */
+
+/* A row's image on its way. */
+struct image {
+    struct buf *out;
+    struct ruleset *rules;
+    struct table_rules *table;
+    const struct rule_list *only; /* these columns; NULL: all */
+    size_t room;
+};
 
 static size_t weight_of(const struct ruleset *rules, const struct column *column)
 {
@@ -26,23 +33,24 @@ static size_t weight_of(const struct ruleset *rules, const struct column *column
 
 /* A value for which jsonb has no room must not stop the pipeline for good: its size stands there.
  */
-static void add_value(struct buf *out, struct ruleset *rules, const struct column *column,
-                      size_t *room)
+static void add_value(struct image *image, const struct column *column)
 {
-    size_t weight = weight_of(rules, column);
+    size_t weight = weight_of(image->rules, column);
 
-    if (weight > *room) {
-        buf_addf(out, "\"[left out: %zu bytes]\"", column->value.len);
+    if (weight > image->room) {
+        buf_addf(image->out, "\"[left out: %zu bytes]\"", column->value.len);
         return;
     }
-    *room -= weight;
-    value_add_json(out, ruleset_types(rules), column, VALUE_AS_JSONB);
+    image->room -= weight;
+    value_add_json(image->out, ruleset_types(image->rules), column, VALUE_AS_JSONB);
 }
 
-static void add_column(struct buf *out, struct ruleset *rules, const struct column_rule *rule,
-                       const struct column *column, size_t *room)
+static void add_column(struct image *image, const struct column_rule *rule,
+                       const struct column *column)
 {
-    if (rule->care == COLUMN_IGNORE)
+    struct buf *out = image->out;
+
+    if (rule->care == COLUMN_IGNORE || (image->only && !rule_list_has(image->only, column->name)))
         return;
     if (out->data[out->len - 1] != '{')
         buf_add_char(out, ',');
@@ -50,54 +58,52 @@ static void add_column(struct buf *out, struct ruleset *rules, const struct colu
     if (rule->care == COLUMN_REDACT && column->form != VALUE_NULL)
         buf_add_c(out, "\"[redacted]\"");
     else
-        add_value(out, rules, column, room);
+        add_value(image, column);
 }
 
-static void add_columns(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                        struct columns columns, size_t *room)
+static void add_columns(struct image *image, struct columns columns)
 {
-    for (size_t i = 0; i < columns.count && buf_ok(out); i++)
-        add_column(out, rules, table_rules_column(rules, table, i, &columns.items[i]),
-                   &columns.items[i], room);
+    for (size_t i = 0; i < columns.count && buf_ok(image->out); i++)
+        add_column(image, table_rules_column(image->rules, image->table, i, &columns.items[i]),
+                   &columns.items[i]);
 }
 
 /* Unchanged TOASTed values are not in the record, but a full identity has them. */
-static void add_unchanged(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                          const struct change *change, size_t *room)
+static void add_unchanged(struct image *image, const struct change *change)
 {
     if (change->record.count >= change->identity.count || !change_has_full_identity(change))
         return;
-    for (size_t i = 0; i < change->identity.count && buf_ok(out); i++) {
+    for (size_t i = 0; i < change->identity.count && buf_ok(image->out); i++) {
         const struct column *column = &change->identity.items[i];
 
         if (!columns_find(change->record, column->name))
-            add_column(out, rules, table_rules_column(rules, table, i, column), column, room);
+            add_column(image, table_rules_column(image->rules, image->table, i, column), column);
     }
 }
 
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change)
+                   const struct change *change, const struct rule_list *only)
 {
-    size_t room = MAX_ROOM;
+    struct image image = {out, rules, table, only, MAX_ROOM};
 
     buf_add_char(out, '{');
     if (!buf_ok(out))
         return;
-    add_columns(out, rules, table, change->record, &room);
+    add_columns(&image, change->record);
     if (change->kind == CHANGE_UPDATE)
-        add_unchanged(out, rules, table, change, &room);
+        add_unchanged(&image, change);
     buf_add_char(out, '}');
 }
 
 void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change)
+                   const struct change *change, const struct rule_list *only)
 {
-    size_t room = MAX_ROOM;
+    struct image image = {out, rules, table, only, MAX_ROOM};
 
     buf_add_char(out, '{');
     if (!buf_ok(out))
         return;
-    add_columns(out, rules, table, change->identity, &room);
+    add_columns(&image, change->identity);
     buf_add_char(out, '}');
 }
 
@@ -181,62 +187,4 @@ bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *
     if (change->key_count > 1)
         buf_add_char(out, ']');
     return true;
-}
-
-static void add_row(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                    const struct change *change)
-{
-    buf_add_c(out, ",\"record\":");
-    if (change->kind == CHANGE_INSERT || change->kind == CHANGE_UPDATE)
-        image_add_new(out, rules, table, change);
-    else
-        buf_add_c(out, "null");
-    buf_add_c(out, ",\"old_record\":");
-    if (change->kind == CHANGE_UPDATE || change->kind == CHANGE_DELETE)
-        image_add_old(out, rules, table, change);
-    else
-        buf_add_c(out, "null");
-}
-
-/* A row too large for a webhook: the receiver learns which one, and can read it from the database.
- */
-static void add_row_key(struct buf *out, struct ruleset *rules, const struct change *change)
-{
-    struct buf key;
-
-    buf_init(&key, WEBHOOK_MAX_BODY);
-    buf_add_c(out, ",\"record\":null,\"old_record\":null,\"error\":\"payload too large\",\"key\":");
-    if (image_add_key(&key, rules, change) && buf_ok(&key))
-        json_add_string(out, buf_str(&key));
-    else
-        buf_add_c(out, "null");
-    buf_fini(&key);
-}
-
-void image_add_webhook_body(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                            const struct change *change, const struct position *position)
-{
-    char when[CLOCK_ISO_TEXT];
-    char lsn[LSN_TEXT];
-    size_t before_row;
-
-    buf_add_c(out, "{\"type\":");
-    json_add_string(out, table->events[rule_operation(change->kind)]);
-    buf_addf(out, ",\"timestamp\":\"%s\",\"data\":{\"schema\":",
-             clock_iso_us(position->commit_time, when));
-    json_add_string(out, table->schema);
-    buf_add_c(out, ",\"table\":");
-    json_add_string(out, table->table);
-    buf_add_c(out, ",\"operation\":");
-    json_add_string(out, change_verb(change->kind));
-    before_row = out->len;
-    add_row(out, rules, table, change);
-    if (!buf_ok(out) || out->len - before_row > WEBHOOK_MAX_BODY) {
-        out->failed = false;
-        buf_truncate(out, before_row);
-        add_row_key(out, rules, change);
-    }
-    buf_addf(out, ",\"commit_lsn\":\"%s\",\"ordinal\":", lsn_format(position->commit_lsn, lsn));
-    buf_add_u64(out, position->ordinal);
-    buf_add_c(out, "}}");
 }

@@ -123,6 +123,11 @@ void ruleset_set_types(struct ruleset *rules, struct types *types)
     table_cache_clear(rules->tables);
 }
 
+const struct config *ruleset_config(const struct ruleset *rules)
+{
+    return rules->config;
+}
+
 struct types *ruleset_types(const struct ruleset *rules)
 {
     return rules->types;
@@ -202,6 +207,13 @@ static void find_policy(const struct ruleset *rules, struct table_rules *table)
         table->audited = false;
 }
 
+static int cmp_webhooks(const void *a, const void *b)
+{
+    const struct webhook_rule *const *one = a, *const *other = b;
+
+    return webhook_rule_cmp_body(*one, *other);
+}
+
 static void find_webhooks(const struct ruleset *rules, struct table_rules *table, unsigned op)
 {
     const struct rule_store *all = &rules->kinds[RULE_WEBHOOK];
@@ -217,6 +229,8 @@ static void find_webhooks(const struct ruleset *rules, struct table_rules *table
         if (rule->is_active && wanted)
             table->webhooks[op][table->webhook_count[op]++] = rule;
     }
+    qsort(table->webhooks[op], table->webhook_count[op], sizeof(*table->webhooks[op]),
+          cmp_webhooks);
 }
 
 static void find_notifications(const struct ruleset *rules, struct table_rules *table, unsigned op)

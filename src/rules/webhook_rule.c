@@ -5,6 +5,25 @@
 
 #include "base/mem.h"
 
+static enum result parse_format(struct str name, enum webhook_format *format, struct err *err)
+{
+    static const char *const names[] = {
+        [WEBHOOK_STANDARD] = "standard",
+        [WEBHOOK_SUPABASE] = "supabase",
+        [WEBHOOK_CLOUDEVENTS] = "cloudevents",
+    };
+
+    if (name.len == 0) /* a row from before there were shapes */
+        name = str_c(names[WEBHOOK_STANDARD]);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_eq(name, str_c(names[i]))) {
+            *format = (enum webhook_format)i;
+            return OK;
+        }
+    }
+    return err_set(err, "column payload_format: expected standard, supabase or cloudevents");
+}
+
 enum result webhook_rule_parse(const struct rule_row *row, struct webhook_rule **out,
                                struct err *err)
 {
@@ -20,7 +39,9 @@ enum result webhook_rule_parse(const struct rule_row *row, struct webhook_rule *
         err_set(err, "column user_id: expected a uuid");
     else if (predicate_parse(rule_row_text(row, "filter"), &rule->filter, err) != OK)
         err_context(err, "column filter");
-    else if (rule_row_list(row, "events", &rule->events, err) == OK) {
+    else if (parse_format(rule_row_text(row, "payload_format"), &rule->format, err) == OK &&
+             rule_row_list(row, "columns", &rule->columns, err) == OK &&
+             rule_row_list(row, "events", &rule->events, err) == OK) {
         *out = rule;
         return OK;
     }
@@ -34,6 +55,7 @@ void webhook_rule_free(struct webhook_rule *rule)
         return;
     predicate_free(rule->filter);
     rule_list_fini(&rule->events);
+    rule_list_fini(&rule->columns);
     free(rule);
 }
 
@@ -80,4 +102,39 @@ bool webhook_rule_matches(const struct webhook_rule *rule, const struct change *
 {
     return (!rule->has_owner || is_owned(rule, change)) &&
            predicate_matches(rule->filter, change, types);
+}
+
+/* Where the change stands in the stream, when that was, and the end of the endpoint's id, which
+ * differs also between ids that were counted up or begin with a time. */
+void webhook_rule_add_message_id(struct buf *out, const struct webhook_rule *rule,
+                                 const struct position *position)
+{
+    buf_addf(out, "msg_%llx_%llx_%llx_%02x%02x%02x%02x", (unsigned long long)position->commit_lsn,
+             (unsigned long long)position->ordinal, (unsigned long long)position->commit_time,
+             rule->id[12], rule->id[13], rule->id[14], rule->id[15]);
+}
+
+static int cmp_lists(const struct rule_list *a, const struct rule_list *b)
+{
+    for (size_t i = 0; i < a->count && i < b->count; i++) {
+        int order = strcmp(a->items[i], b->items[i]);
+
+        if (order)
+            return order;
+    }
+    return (a->count > b->count) - (a->count < b->count);
+}
+
+bool webhook_rule_same_columns(const struct webhook_rule *a, const struct webhook_rule *b)
+{
+    return cmp_lists(&a->columns, &b->columns) == 0;
+}
+
+int webhook_rule_cmp_body(const struct webhook_rule *a, const struct webhook_rule *b)
+{
+    int order = cmp_lists(&a->columns, &b->columns);
+
+    if (order == 0)
+        order = (a->format > b->format) - (a->format < b->format);
+    return order ? order : memcmp(a->id, b->id, sizeof(a->id));
 }

@@ -128,14 +128,14 @@ static void add_images(struct buf *out, struct ruleset *rules, struct table_rule
 
     if (change->identity.count) {
         begun = copy_begin_jsonb(out);
-        image_add_old(out, rules, table, change);
+        image_add_old(out, rules, table, change, NULL);
         copy_end_field(out, begun);
     } else {
         copy_add_null(out);
     }
     if (change->record.count) {
         begun = copy_begin_jsonb(out);
-        image_add_new(out, rules, table, change);
+        image_add_new(out, rules, table, change, NULL);
         copy_end_field(out, begun);
     } else {
         copy_add_null(out);
@@ -163,17 +163,12 @@ enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct t
     return finish(batch, out, before, &batch->audit_rows, "an audit row", err);
 }
 
-/* The same for every attempt and every restart, without a dot, as Standard Webhooks asks: where the
- * change stands in the stream, when that was, and the end of the endpoint's id, which differs also
- * between ids that were counted up or begin with a time. */
 static void add_message_id(struct buf *out, const struct webhook_rule *webhook,
                            const struct position *position)
 {
     size_t begun = copy_begin_field(out);
 
-    buf_addf(out, "msg_%llx_%llx_%llx_%02x%02x%02x%02x", (unsigned long long)position->commit_lsn,
-             (unsigned long long)position->ordinal, (unsigned long long)position->commit_time,
-             webhook->id[12], webhook->id[13], webhook->id[14], webhook->id[15]);
+    webhook_rule_add_message_id(out, webhook, position);
     copy_end_field(out, begun);
 }
 

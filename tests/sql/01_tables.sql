@@ -101,7 +101,8 @@ insert into wanted_columns values
   ('webhooks',
    'id uuid!=, user_id uuid, name text!, url text!, events text[]!, filter text, secret text!=,
     headers jsonb!=, timeout_seconds integer!=, max_retries integer!=, is_active boolean!=,
-    disabled_reason text, created_at timestamptz!=, updated_at timestamptz!=');
+    disabled_reason text, created_at timestamptz!=, updated_at timestamptz!=, payload_format text!=,
+    columns text[]');
 
 -- memories.embedding is the one column whose type depends on the server
 create temporary table found_columns as

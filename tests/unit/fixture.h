@@ -27,6 +27,7 @@ static inline struct config *fixture_config(void)
     static char *redact[] = {(char *)(uintptr_t) "token", (char *)(uintptr_t) "*_hash"};
     static struct config config;
 
+    config.slot_name = (char *)(uintptr_t) "pgherald";
     config.audit = true;
     config.audit_redact = (struct config_list){redact, COUNT(redact)};
     return &config;

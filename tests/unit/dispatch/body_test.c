@@ -46,6 +46,35 @@ static const struct row {
     {"cut behind a colon", "{\"data\":", 0, 0},
 };
 
+static const struct id {
+    const char *says;
+    const char *id;
+    lsn_t commit_lsn;
+    uint64_t ordinal;
+} ids[] = {
+    {"as the pipeline makes them", "msg_101a2b3f8_3_660e9783ae5b0_ccddeeff", 0x101a2b3f8, 3},
+    {"the longest one", "msg_ffffffffffffffff_ffffffffffffffff_7fffffffffffffff_ffffffff",
+     UINT64_MAX, UINT64_MAX},
+    {"another one's", "order_1_2_3", 0, 0},
+    {"a UUID", "5a2ad9ac-3b0e-4b8d-8d0c-0d4bb8d9b6f1", 0, 0},
+    {"no number", "msg_1z_3_5_7", 0, 0},
+    {"too long a number", "msg_10000000000000000_3_5_7", 0, 0},
+    {"only one", "msg_1", 0, 0},
+    {"nothing", "", 0, 0},
+};
+
+static void reads_the_origin_of_an_id(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        struct body_origin got = body_origin_of_id(str_c(ids[i].id));
+
+        if (got.commit_lsn != ids[i].commit_lsn || got.ordinal != ids[i].ordinal)
+            fail_msg("%s: %llx %llu", ids[i].says, (unsigned long long)got.commit_lsn,
+                     (unsigned long long)got.ordinal);
+    }
+}
+
 static void reads_the_origin(void **state)
 {
     (void)state;
@@ -60,7 +89,8 @@ static void reads_the_origin(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_origin)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_origin_of_an_id),
+                                       cmocka_unit_test(reads_the_origin)};
 
     return cmocka_run_group_tests_name("dispatch/body", tests, NULL, NULL);
 }

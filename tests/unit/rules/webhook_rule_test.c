@@ -167,6 +167,9 @@ static void test_refused(void **state)
          "{\"id\":\"" ID "\",\"user_id\":\"ann\"}", "column user_id: expected a uuid"},
         {"a filter that cannot be read must not become none",
          "{\"id\":\"" ID "\",\"filter\":\"kind is note\"}", "column filter: "},
+        {"a shape that is none", "{\"id\":\"" ID "\",\"payload_format\":\"xml\"}",
+         "column payload_format: expected standard, supabase or cloudevents"},
+        {"columns that are a text", "{\"id\":\"" ID "\",\"columns\":\"id\"}", "column columns: "},
         {"events that are a text", "{\"id\":\"" ID "\",\"events\":\"*\"}", "column events: "},
     };
 
