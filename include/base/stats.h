@@ -84,6 +84,9 @@
     X(exhausted_total, counter, "Deliveries given up")                                             \
     X(attempts_blocked_total, counter, "Requests refused by the guard against private addresses")  \
     X(inflight, gauge, "Webhook requests under way")                                               \
+    X(breakers_open, gauge, "Webhooks whose breaker is not closed, in the whole database")         \
+    X(breakers_opened_total, counter, "Times the breaker of a webhook opened")                     \
+    X(webhooks_disabled_total, counter, "Webhooks switched off after failures or 410 Gone")        \
     X(jobs_up, gauge, "1 while the jobs loop's connection is usable")                              \
     X(jobs_running, gauge, "1 while a step of a maintenance job is under way")                     \
     X(jobs_completed_total, counter, "Runs of maintenance jobs completed")                         \

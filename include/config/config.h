@@ -75,8 +75,14 @@ struct config {
     bool webhook_allow_private;
     unsigned webhook_concurrency;
     unsigned webhook_endpoint_concurrency;
-    size_t webhook_response_bytes; /* of a response body that are kept */
-    char *webhook_ca_file;         /* empty: the system's */
+    size_t webhook_response_bytes;    /* of a response body that are kept */
+    unsigned webhook_breaker_percent; /* of failures; 0: it never opens */
+    unsigned webhook_breaker_attempts;
+    unsigned webhook_breaker_window_ms;
+    unsigned webhook_breaker_pause_ms;
+    unsigned webhook_breaker_pause_max_ms;
+    unsigned webhook_disable_after_ms;
+    char *webhook_ca_file; /* empty: the system's */
 
     char *encryption_keys; /* for vault_keys_parse(); empty: none */
 

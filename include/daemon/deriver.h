@@ -12,6 +12,7 @@ struct deriver {
     struct stats *stats;
     struct webhook_body body;
     struct buf scratch; /* a rule's row */
+    struct buf row_key; /* of the change at hand; empty: not yet asked for */
 };
 
 void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *stats);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "dispatch/breaker.h"
 #include "dispatch/schedule.h"
 
 struct endpoint;
@@ -32,6 +33,10 @@ struct attempt {
     unsigned duration_ms;
     int status_code; /* 0: no answer */
     struct schedule_decision decision;
+    bool moved_breaker; /* of its endpoint, to what follows */
+    enum breaker_state breaker;
+    uint64_t breaker_pause_ms;
+    unsigned breaker_opened;
     struct err error; /* empty if delivered */
     struct buf response;
 };
@@ -44,7 +49,12 @@ struct delivery {
     unsigned attempts;                 /* made before */
     unsigned timeout_ms;
     unsigned max_retries;
-    uint64_t claimed_ms; /* clock_monotonic_ms() */
+    unsigned max_concurrency; /* of its endpoint; 0: the configured one */
+    unsigned rate;            /* requests a second; 0: any */
+    struct schedule_plan plan;
+    bool is_probe;           /* its endpoint's breaker is half open */
+    unsigned breaker_opened; /* and opened so often in a row */
+    uint64_t claimed_ms;     /* clock_monotonic_ms() */
     struct attempt attempt;
 };
 

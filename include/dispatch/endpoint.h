@@ -26,7 +26,8 @@ struct endpoints;
 
 /* slots: requests at once in all; endpoint_slots: to one endpoint; hold: deliveries held at once.
  */
-struct endpoints *endpoints_new(unsigned slots, unsigned endpoint_slots, unsigned hold);
+struct endpoints *endpoints_new(unsigned slots, unsigned endpoint_slots, unsigned hold,
+                                const struct breaker_settings *breaker);
 void endpoints_free(struct endpoints *all); /* and what waits */
 
 unsigned endpoints_held(const struct endpoints *all); /* waiting and in flight */
@@ -59,7 +60,10 @@ void endpoints_look(struct endpoints *all, uint64_t now_ms);
 struct delivery *endpoints_next(struct endpoints *all, uint64_t now_ms);
 /* The request of `delivery` ended; it belongs to the caller again. */
 void endpoints_ended(struct endpoints *all, struct delivery *delivery, uint64_t now_ms);
-/* What the answer to it says about the pace of its endpoint; before endpoints_ended(). */
+/* When the next of those that wait may be sent, if only time keeps it; UINT64_MAX: none is kept. */
+uint64_t endpoints_ready_ms(const struct endpoints *all, uint64_t now_ms);
+/* What the answer to it says about the pace of its endpoint, and the attempt about its breaker;
+ * before endpoints_ended(). */
 void endpoints_learn(struct endpoints *all, struct delivery *delivery, uint64_t now_ms,
                      int status_code, int64_t retry_after_s, unsigned duration_ms);
 

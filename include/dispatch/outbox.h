@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/stats.h"
+#include "config/config.h"
 #include "dispatch/delivery.h"
 
 struct outbox;
@@ -18,8 +19,10 @@ struct outbox_events {
     void (*on_down)(void *arg);
     /* One claimed delivery, the callee's from now on; then the end of the claim. */
     void (*on_delivery)(void *arg, struct delivery *delivery);
-    void (*on_claimed)(void *arg);
-    void (*on_recorded)(void *arg);
+    /* more: deliveries were set aside behind others of their row, so that one may go that was not
+     * looked at. */
+    void (*on_claimed)(void *arg, bool more);
+    void (*on_recorded)(void *arg, bool released); /* the next deliveries of their rows */
     void (*on_refused)(void *arg); /* the server refused to record; on_down follows */
     void (*on_released)(void *arg);
     /* When the next delivery is due; UINT64_MAX: none is there. */
@@ -27,7 +30,7 @@ struct outbox_events {
 };
 
 /* Starts connecting. All pointers are borrowed. */
-struct outbox *outbox_new(uv_loop_t *loop, const char *database_url, struct stats *stats,
+struct outbox *outbox_new(uv_loop_t *loop, const struct config *config, struct stats *stats,
                           const struct outbox_events *events, void *arg);
 /* No callback runs after it. The memory goes when the loop has closed what belongs to it. */
 void outbox_close(struct outbox *outbox);
@@ -55,7 +58,7 @@ void outbox_release(struct outbox *outbox, const struct delivery_list *list);
 /* full: array literal of the endpoints to leave out. */
 void outbox_ask_next(struct outbox *outbox, struct str full);
 
-/* Closes deliveries whose webhook is gone. */
+/* Closes deliveries whose webhook is gone, lets those go that wait for nothing. */
 void outbox_sweep(struct outbox *outbox);
 
 #endif

@@ -6,10 +6,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 /* The longest a delivery waits for its next attempt, whatever a receiver's Retry-After says. */
 #define SCHEDULE_LONGEST_MS (UINT64_C(24) * 3600 * 1000)
 
 #define SCHEDULE_STATUS_GONE 410
+
+#define SCHEDULE_PLAN_MAX 20
+
+/* An endpoint's own waits: after the first attempt, after the second, ...; the last one repeats. */
+struct schedule_plan {
+    unsigned count; /* 0: the standard one */
+    uint32_t seconds[SCHEDULE_PLAN_MAX];
+};
+
+/* Reads PostgreSQL's text of an int[], `{1,5,30}`; the empty text, and whatever does not fit, is
+ * the standard plan (the table refuses it, so nobody loses what he asked for). */
+void schedule_plan_parse(struct str text, struct schedule_plan *out);
 
 enum schedule_verdict {
     SCHEDULE_DELIVERED,
@@ -19,10 +33,11 @@ enum schedule_verdict {
 };
 
 struct schedule_outcome {
-    unsigned attempt;      /* the attempt that was just made, from 1 */
-    unsigned max_retries;  /* attempts after the first */
-    int status_code;       /* 0: no complete answer */
-    int64_t retry_after_s; /* what the receiver asked for; 0: nothing */
+    unsigned attempt;                 /* the attempt that was just made, from 1 */
+    unsigned max_retries;             /* attempts after the first */
+    int status_code;                  /* 0: no complete answer */
+    int64_t retry_after_s;            /* what the receiver asked for; 0: nothing */
+    const struct schedule_plan *plan; /* NULL: the standard one */
 };
 
 struct schedule_decision {

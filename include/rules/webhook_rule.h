@@ -17,7 +17,8 @@ struct webhook_rule {
     struct predicate *filter;
     struct rule_list columns; /* what of a row it is told; empty: all */
     enum webhook_format format;
-    bool is_active;
+    bool takes_changes; /* it is active, or was switched off by us: then they wait for it */
+    bool orders_by_key; /* deliveries of one row wait for each other */
 };
 
 enum result webhook_rule_parse(const struct rule_row *row, struct webhook_rule **out,

@@ -34,9 +34,10 @@ size_t batch_bytes(const struct batch *batch); /* still in the buffers */
 enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct table_rules *table,
                             const struct change *change, const struct position *position,
                             struct err *err) MUST_CHECK;
+/* row_key: of the row, for an endpoint that orders by key; empty for NULL. */
 enum result batch_add_delivery(struct batch *batch, const struct webhook_rule *webhook,
-                               struct str event, const struct position *position, struct str body,
-                               struct err *err) MUST_CHECK;
+                               struct str event, const struct position *position,
+                               struct str row_key, struct str body, struct err *err) MUST_CHECK;
 enum result batch_add_notification(struct batch *batch, const struct notification_rule *rule,
                                    const struct change *change, struct str user_id,
                                    struct str event, struct err *err) MUST_CHECK;

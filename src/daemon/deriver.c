@@ -7,6 +7,8 @@
 
 #define MAX_SCRATCH ((size_t)1 << 30)
 #define KEEP_SCRATCH ((size_t)1 << 20)
+#define MAX_ROW_KEY 1024 /* an index holds it */
+#define MAX_KEY_TEXT ((size_t)1 << 20)
 
 void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *stats)
 {
@@ -14,12 +16,43 @@ void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *
     deriver->stats = stats;
     webhook_body_init(&deriver->body);
     buf_init(&deriver->scratch, MAX_SCRATCH);
+    buf_init(&deriver->row_key, MAX_KEY_TEXT);
 }
 
 void deriver_fini(struct deriver *deriver)
 {
     webhook_body_fini(&deriver->body);
     buf_fini(&deriver->scratch);
+    buf_fini(&deriver->row_key);
+}
+
+/* What deliveries of one row have in common: the table and the primary key's value, cut to what an
+ * index holds (rows that are the same up to there wait for each other too). Without a key the whole
+ * table is one row. */
+static struct str add_row_key(struct deriver *deriver, const struct change *change,
+                              const struct table_rules *table)
+{
+    struct buf *key = &deriver->row_key;
+
+    buf_add_str(key, table->resource);
+    buf_add_char(key, ':');
+    if (change->kind == CHANGE_TRUNCATE || !image_add_key(key, deriver->rules, change) ||
+        !buf_ok(key)) {
+        buf_clear(key);
+        buf_add_str(key, table->resource);
+    }
+    if (key->len > MAX_ROW_KEY)
+        buf_truncate(key, str_whole_utf8(str_from(key->data, MAX_ROW_KEY)).len);
+    return buf_str(key);
+}
+
+static struct str row_key_for(struct deriver *deriver, const struct webhook_rule *webhook,
+                              const struct change *change, const struct table_rules *table)
+{
+    if (!webhook->orders_by_key)
+        return STR("");
+    return deriver->row_key.len > 0 ? buf_str(&deriver->row_key)
+                                    : add_row_key(deriver, change, table);
 }
 
 /* Bodies are made only if anybody wants them. */
@@ -31,12 +64,14 @@ static enum result add_deliveries(struct deriver *deriver, const struct transact
     unsigned op = rule_operation(change->kind);
 
     webhook_body_begin(&deriver->body, &of);
+    buf_clear(&deriver->row_key);
     for (size_t i = 0; i < table->webhook_count[op]; i++) {
         const struct webhook_rule *webhook = table->webhooks[op][i];
 
         if (!webhook_rule_matches(webhook, change, ruleset_types(deriver->rules)))
             continue;
         if (batch_add_delivery(batch, webhook, table->events[op], &txn->position,
+                               row_key_for(deriver, webhook, change, table),
                                webhook_body_for(&deriver->body, webhook), err) != OK)
             return FAILED;
     }

@@ -10,6 +10,7 @@ static void decide(struct delivery *delivery, int status_code, int64_t retry_aft
         .max_retries = delivery->max_retries,
         .status_code = status_code,
         .retry_after_s = retry_after_s,
+        .plan = &delivery->plan,
     };
 
     delivery->attempt.decision = schedule_decide(&outcome, random);
@@ -84,7 +85,8 @@ void attempt_log(const struct delivery *delivery)
         log_with(delivery, LOG_LEVEL_WARN, "delivery given up after its last attempt");
         break;
     case SCHEDULE_GONE:
-        log_with(delivery, LOG_LEVEL_WARN, "endpoint disabled, since it answered 410 Gone");
+        log_with(delivery, LOG_LEVEL_WARN,
+                 "delivery given up, since the endpoint answered 410 Gone");
         break;
     }
 }

@@ -48,7 +48,7 @@ struct dispatcher {
     unsigned hold; /* deliveries to hold at most */
 
     uv_prepare_t turn;
-    uv_timer_t tick, due, flush, deadline;
+    uv_timer_t tick, due, flush, ready, deadline;
     unsigned handles; /* not yet closed */
     uint64_t ticks;
     bool deadline_passed;
@@ -129,6 +129,20 @@ static void give_back(struct dispatcher *d, struct delivery *delivery)
     ledger_add_unsent(&d->ledger, &list);
 }
 
+static void tell_breaker(struct dispatcher *d, const struct delivery *delivery)
+{
+    const struct attempt *attempt = &delivery->attempt;
+
+    if (!attempt->moved_breaker)
+        return;
+    if (attempt->breaker == BREAKER_OPEN)
+        stat_add(&d->stats->breakers_opened_total, 1);
+    log_info("dispatch", attempt->breaker == BREAKER_OPEN ? "breaker opened" : "breaker closed",
+             log_v("endpoint", delivery->field[DELIVERY_ENDPOINT_NAME]),
+             log_v("webhook", delivery->field[DELIVERY_WEBHOOK_ID]),
+             log_u("pause_ms", attempt->breaker_pause_ms));
+}
+
 static void on_answer(void *arg, void *request_arg, const struct sender_answer *answer)
 {
     struct dispatcher *d = arg;
@@ -146,6 +160,7 @@ static void on_answer(void *arg, void *request_arg, const struct sender_answer *
         endpoints_learn(d->endpoints, delivery, clock_monotonic_ms(),
                         answer->complete ? answer->status_code : 0, answer->retry_after_s,
                         answer->duration_ms);
+    tell_breaker(d, delivery);
     conclude(d, delivery);
 }
 
@@ -173,6 +188,23 @@ static enum result start_request(struct dispatcher *d, struct delivery *delivery
     return result;
 }
 
+/* It only ends the loop's sleep. */
+static void on_wake_up(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/* The loop sleeps no longer than until the next of those that are kept by a rate may leave. */
+static void sleep_until_ready(struct dispatcher *d, uint64_t now_ms)
+{
+    uint64_t ready_ms = endpoints_ready_ms(d->endpoints, now_ms);
+
+    if (ready_ms == UINT64_MAX)
+        uv_timer_stop(&d->ready);
+    else
+        uv_timer_start(&d->ready, on_wake_up, ready_ms - now_ms, 0);
+}
+
 static void send_waiting(struct dispatcher *d)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -186,6 +218,7 @@ static void send_waiting(struct dispatcher *d)
             conclude(d, delivery);
         }
     }
+    sleep_until_ready(d, now_ms);
     stat_set(&d->stats->inflight, endpoints_in_flight(d->endpoints));
 }
 
@@ -205,11 +238,13 @@ static void wake_in(struct dispatcher *d, uint64_t delay_ms)
         uv_timer_start(&d->due, on_due, delay_ms, 0);
 }
 
-static void on_recorded(void *arg)
+static void on_recorded(void *arg, bool released)
 {
     struct dispatcher *d = arg;
 
     wake_in(d, ledger_recorded(&d->ledger));
+    if (released)
+        d->wants_claim = true;
 }
 
 static void on_refused(void *arg)
@@ -226,19 +261,13 @@ static void on_released(void *arg)
     ledger_released(&d->ledger);
 }
 
-/* It only ends the loop's sleep. */
-static void on_flush(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
 static void write_ledger(struct dispatcher *d)
 {
     bool hurry = d->state != DISPATCHER_RUNNING;
     uint64_t wait_ms = ledger_write(&d->ledger, d->outbox, clock_monotonic_ms(), hurry);
 
     if (wait_ms != UINT64_MAX && !uv_is_active((uv_handle_t *)&d->flush))
-        uv_timer_start(&d->flush, on_flush, wait_ms, 0);
+        uv_timer_start(&d->flush, on_wake_up, wait_ms, 0);
 }
 
 /* Claiming */
@@ -290,11 +319,13 @@ static void on_delivery(void *arg, struct delivery *delivery)
         give_back(d, delivery);
 }
 
-static void on_claimed(void *arg)
+static void on_claimed(void *arg, bool more)
 {
     struct dispatcher *d = arg;
 
     d->claiming = false;
+    if (more)
+        d->wants_claim = true;
     endpoints_answered(d->endpoints,
                        d->claimed_count >= d->asked_count || d->claimed_bytes >= d->asked_bytes);
     if (!d->wants_claim && !endpoints_hungry(d->endpoints))
@@ -372,9 +403,9 @@ static void on_closed(uv_handle_t *handle)
 
 static void close_everything(struct dispatcher *d)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&d->turn, (uv_handle_t *)&d->tick,
-                              (uv_handle_t *)&d->due, (uv_handle_t *)&d->flush,
-                              (uv_handle_t *)&d->deadline};
+    uv_handle_t *handles[] = {(uv_handle_t *)&d->turn,  (uv_handle_t *)&d->tick,
+                              (uv_handle_t *)&d->due,   (uv_handle_t *)&d->flush,
+                              (uv_handle_t *)&d->ready, (uv_handle_t *)&d->deadline};
 
     if (!ledger_is_settled(&d->ledger))
         log_warn("dispatch", "stopped before everything was recorded; it will be sent again",
@@ -441,7 +472,7 @@ void dispatcher_wake(struct dispatcher *d)
 
 static void init_handles(struct dispatcher *d, uv_loop_t *loop)
 {
-    uv_timer_t *timers[] = {&d->tick, &d->due, &d->flush, &d->deadline};
+    uv_timer_t *timers[] = {&d->tick, &d->due, &d->flush, &d->ready, &d->deadline};
 
     for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
         uv_timer_init(loop, timers[i]);
@@ -479,6 +510,13 @@ enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct 
         .keep_bytes = config->webhook_response_bytes,
         .ca_file = config->webhook_ca_file,
     };
+    const struct breaker_settings breaker = {
+        .percent = config->webhook_breaker_percent,
+        .attempts = config->webhook_breaker_attempts,
+        .window_ms = config->webhook_breaker_window_ms,
+        .pause_ms = config->webhook_breaker_pause_ms,
+        .pause_max_ms = config->webhook_breaker_pause_max_ms,
+    };
     struct dispatcher *d = mem_alloc(sizeof(*d));
 
     *out = NULL;
@@ -492,12 +530,12 @@ enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct 
     d->on_stopped = on_stopped;
     d->arg = arg;
     d->hold = config->webhook_concurrency + HOLD_AHEAD;
-    d->endpoints =
-        endpoints_new(config->webhook_concurrency, config->webhook_endpoint_concurrency, d->hold);
+    d->endpoints = endpoints_new(config->webhook_concurrency, config->webhook_endpoint_concurrency,
+                                 d->hold, &breaker);
     buf_init(&d->full, (size_t)1 << 20);
     seed(d);
     init_handles(d, loop);
-    d->outbox = outbox_new(loop, config->database_url, stats, &events, d);
+    d->outbox = outbox_new(loop, config, stats, &events, d);
     *out = d;
     return OK;
 }

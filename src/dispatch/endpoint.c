@@ -15,6 +15,7 @@
 struct endpoints {
     struct endpoint *buckets[BUCKETS];
     struct endpoint *turn; /* in the ring */
+    struct breaker_settings breaker;
     unsigned slots, endpoint_slots, hold;
     unsigned count, max;
     unsigned waiting, in_flight, suspect_in_flight;
@@ -23,10 +24,12 @@ struct endpoints {
     bool hungry;
 };
 
-struct endpoints *endpoints_new(unsigned slots, unsigned endpoint_slots, unsigned hold)
+struct endpoints *endpoints_new(unsigned slots, unsigned endpoint_slots, unsigned hold,
+                                const struct breaker_settings *breaker)
 {
     struct endpoints *all = mem_alloc(sizeof(*all));
 
+    all->breaker = *breaker;
     all->slots = slots;
     all->endpoint_slots = endpoint_slots;
     all->hold = hold;
@@ -112,7 +115,7 @@ static struct endpoint **bucket_of(struct endpoints *all, struct str id)
 
 static bool is_out_of_use(const struct endpoint *endpoint, uint64_t now_ms)
 {
-    uint64_t keep = endpoint->pace.trouble ? FORGET_TROUBLED_MS : FORGET_MS;
+    uint64_t keep = pace_is_troubled(&endpoint->pace) ? FORGET_TROUBLED_MS : FORGET_MS;
 
     return held_by(endpoint) == 0 && !endpoint->more && !pace_is_paused(&endpoint->pace, now_ms) &&
            endpoint->used_ms + keep <= now_ms;
@@ -228,10 +231,26 @@ void endpoints_room_fini(struct endpoints_room *room)
     buf_fini(&room->full);
 }
 
+/* What the claim says of its endpoint with each delivery. */
+static void take_terms(const struct endpoints *all, struct pace *pace,
+                       const struct delivery *delivery, uint64_t now_ms)
+{
+    unsigned max = all->endpoint_slots;
+
+    if (delivery->max_concurrency > 0 && delivery->max_concurrency < max)
+        max = delivery->max_concurrency;
+    pace_allow(pace, max, delivery->rate);
+    if (delivery->is_probe)
+        pace_probe(pace, delivery->breaker_opened);
+    else
+        pace_no_probe(pace, now_ms);
+}
+
 void endpoints_add(struct endpoints *all, struct delivery *delivery, uint64_t now_ms)
 {
     struct endpoint *endpoint = find_or_make(all, delivery->field[DELIVERY_WEBHOOK_ID], now_ms);
 
+    take_terms(all, &endpoint->pace, delivery, now_ms);
     delivery->endpoint = endpoint;
     delivery->claimed_ms = now_ms;
     delivery_list_add(&endpoint->waiting, delivery);
@@ -285,7 +304,7 @@ void endpoints_look(struct endpoints *all, uint64_t now_ms)
 
 static bool may_send(const struct endpoints *all, const struct endpoint *endpoint, uint64_t now_ms)
 {
-    if (pace_is_paused(&endpoint->pace, now_ms) || endpoint->in_flight >= endpoint->pace.limit)
+    if (pace_ready_ms(&endpoint->pace) > now_ms || endpoint->in_flight >= endpoint->pace.limit)
         return false;
     return !pace_is_suspect(&endpoint->pace) || all->suspect_in_flight < (all->slots + 1) / 2;
 }
@@ -318,12 +337,30 @@ struct delivery *endpoints_next(struct endpoints *all, uint64_t now_ms)
         if (may_send(all, at, now_ms)) {
             all->turn = at->ring_next;
             at->used_ms = now_ms;
+            pace_spend(&at->pace, now_ms);
             count_in_flight(all, at, 1);
             return take_waiting(all, at);
         }
         at = at->ring_next;
     } while (at != start);
     return NULL;
+}
+
+uint64_t endpoints_ready_ms(const struct endpoints *all, uint64_t now_ms)
+{
+    const struct endpoint *start = all->turn, *at = start;
+    uint64_t first_ms = UINT64_MAX;
+
+    if (!start || all->in_flight >= all->slots)
+        return UINT64_MAX;
+    do {
+        uint64_t ready_ms = pace_ready_ms(&at->pace);
+
+        if (at->in_flight < at->pace.limit && ready_ms > now_ms && ready_ms < first_ms)
+            first_ms = ready_ms;
+        at = at->ring_next;
+    } while (at != start);
+    return first_ms;
 }
 
 void endpoints_ended(struct endpoints *all, struct delivery *delivery, uint64_t now_ms)
@@ -343,7 +380,11 @@ void endpoints_learn(struct endpoints *all, struct delivery *delivery, uint64_t 
     struct endpoint *endpoint = delivery->endpoint;
     bool was_suspect = pace_is_suspect(&endpoint->pace);
 
-    pace_learn(&endpoint->pace, now_ms, status_code, retry_after_s, duration_ms);
+    delivery->attempt.moved_breaker =
+        pace_learn(&endpoint->pace, &all->breaker, now_ms, status_code, retry_after_s, duration_ms);
+    delivery->attempt.breaker = endpoint->pace.breaker.state;
+    delivery->attempt.breaker_pause_ms = endpoint->pace.breaker.pause_ms;
+    delivery->attempt.breaker_opened = endpoint->pace.breaker.opened;
     if (was_suspect && !pace_is_suspect(&endpoint->pace))
         all->suspect_in_flight -= endpoint->in_flight;
     else if (!was_suspect && pace_is_suspect(&endpoint->pace))

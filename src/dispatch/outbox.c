@@ -17,7 +17,7 @@
 
 struct outbox {
     uv_loop_t *loop;
-    const char *database_url;
+    const struct config *config;
     struct stats *stats;
     struct outbox_events events;
     void *arg;
@@ -73,7 +73,7 @@ static void connect_now(struct outbox *outbox)
 {
     static const struct pg_conn_events events = {on_open, on_lost, NULL};
     const struct pg_conn_options options = {
-        .database_url = outbox->database_url,
+        .database_url = outbox->config->database_url,
         .application_name = "pgherald dispatch",
         .connect_timeout_ms = CONNECT_TIMEOUT_MS,
     };
@@ -93,13 +93,13 @@ static bool succeeded(struct outbox *outbox, const char *what, const struct err 
     return false;
 }
 
-struct outbox *outbox_new(uv_loop_t *loop, const char *database_url, struct stats *stats,
+struct outbox *outbox_new(uv_loop_t *loop, const struct config *config, struct stats *stats,
                           const struct outbox_events *events, void *arg)
 {
     struct outbox *outbox = mem_alloc(sizeof(*outbox));
 
     outbox->loop = loop;
-    outbox->database_url = database_url;
+    outbox->config = config;
     outbox->stats = stats;
     outbox->events = *events;
     outbox->arg = arg;
@@ -177,7 +177,11 @@ enum claim_column {
     CLAIM_UPDATED_AT,
     CLAIM_ATTEMPTS,
     CLAIM_TIMEOUT_SECONDS,
-    CLAIM_MAX_RETRIES
+    CLAIM_MAX_RETRIES,
+    CLAIM_RETRY_SCHEDULE,
+    CLAIM_RATE_LIMIT,
+    CLAIM_MAX_CONCURRENCY,
+    CLAIM_PROBE /* how often the breaker has opened; NULL: this is no probe */
 };
 
 static unsigned number_of(const struct pg_result *result, size_t row, enum claim_column column)
@@ -212,25 +216,36 @@ static struct delivery *read_delivery(const struct pg_result *result, size_t row
     if (delivery->timeout_ms == 0) /* which curl would take for none */
         delivery->timeout_ms = 1000;
     delivery->max_retries = number_of(result, row, CLAIM_MAX_RETRIES);
+    delivery->rate = number_of(result, row, CLAIM_RATE_LIMIT);
+    delivery->max_concurrency = number_of(result, row, CLAIM_MAX_CONCURRENCY);
+    delivery->is_probe = !pg_result_is_null(result, row, CLAIM_PROBE);
+    delivery->breaker_opened = number_of(result, row, CLAIM_PROBE);
+    schedule_plan_parse(pg_result_value(result, row, CLAIM_RETRY_SCHEDULE), &delivery->plan);
     return delivery;
 }
 
 static void on_claimed(void *arg, const struct pg_result *result, const struct err *err)
 {
     struct outbox *outbox = arg;
+    bool more = false;
 
     if (!succeeded(outbox, "could not claim deliveries", err))
         return;
     for (size_t row = 0; row < pg_result_rows(result); row++) {
-        struct delivery *delivery = read_delivery(result, row);
+        struct delivery *delivery;
 
+        if (pg_result_is_null(result, row, CLAIM_ID)) {
+            more = true;
+            continue;
+        }
+        delivery = read_delivery(result, row);
         if (delivery)
             outbox->events.on_delivery(outbox->arg, delivery);
         else /* its lease ends, and it is tried again when there may be memory */
             log_error("dispatch", "no memory for a delivery",
                       log_v("delivery", pg_result_value(result, row, CLAIM_ID)));
     }
-    outbox->events.on_claimed(outbox->arg);
+    outbox->events.on_claimed(outbox->arg, more);
 }
 
 void outbox_claim(struct outbox *outbox, const struct outbox_claim *claim)
@@ -248,15 +263,33 @@ void outbox_claim(struct outbox *outbox, const struct outbox_claim *claim)
 
 /* Recording, and the rest */
 
+/* The columns of sql/queries/dispatch_record.sql. */
+enum record_column { RECORD_DISABLED, RECORD_REASON };
+
+static void tell_disabled(struct outbox *outbox, const struct pg_result *result, size_t row)
+{
+    stat_add(&outbox->stats->webhooks_disabled_total, 1);
+    log_warn("dispatch", "webhook disabled",
+             log_v("webhook", pg_result_value(result, row, RECORD_DISABLED)),
+             log_v("reason", pg_result_value(result, row, RECORD_REASON)));
+}
+
 static void on_recorded(void *arg, const struct pg_result *result, const struct err *err)
 {
     struct outbox *outbox = arg;
+    bool released = false;
 
-    (void)result;
     if (err)
         outbox->events.on_refused(outbox->arg);
-    if (succeeded(outbox, "could not record attempts", err))
-        outbox->events.on_recorded(outbox->arg);
+    if (!succeeded(outbox, "could not record attempts", err))
+        return;
+    for (size_t row = 0; row < pg_result_rows(result); row++) {
+        if (pg_result_is_null(result, row, RECORD_DISABLED))
+            released = true;
+        else
+            tell_disabled(outbox, result, row);
+    }
+    outbox->events.on_recorded(outbox->arg, released);
 }
 
 void outbox_record(struct outbox *outbox, struct str results)
@@ -264,6 +297,7 @@ void outbox_record(struct outbox *outbox, struct str results)
     struct params params = {0};
 
     add_text(&params, results);
+    add_number(&params, outbox->config->webhook_disable_after_ms);
     query(outbox, sql_dispatch_record, &params, on_recorded);
 }
 
@@ -298,16 +332,22 @@ void outbox_release(struct outbox *outbox, const struct delivery_list *list)
     buf_fini(&attempts);
 }
 
+/* The columns of sql/queries/dispatch_next.sql. */
+enum next_column { NEXT_DUE_IN_MS, NEXT_BREAKERS };
+
 static void on_next(void *arg, const struct pg_result *result, const struct err *err)
 {
     struct outbox *outbox = arg;
-    uint64_t delay_ms = UINT64_MAX;
+    uint64_t delay_ms = UINT64_MAX, breakers;
 
     if (!succeeded(outbox, "could not ask for the next delivery", err))
         return;
-    if (pg_result_rows(result) == 1 && !pg_result_is_null(result, 0, 0) &&
-        !str_to_u64(pg_result_value(result, 0, 0), &delay_ms))
+    if (pg_result_rows(result) == 1 && !pg_result_is_null(result, 0, NEXT_DUE_IN_MS) &&
+        !str_to_u64(pg_result_value(result, 0, NEXT_DUE_IN_MS), &delay_ms))
         delay_ms = 0; /* negative: overdue */
+    if (pg_result_rows(result) == 1 &&
+        str_to_u64(pg_result_value(result, 0, NEXT_BREAKERS), &breakers))
+        stat_set(&outbox->stats->breakers_open, breakers);
     outbox->events.on_next(outbox->arg, delay_ms);
 }
 
@@ -327,7 +367,16 @@ static void on_swept(void *arg, const struct pg_result *result, const struct err
                  log_u("count", pg_result_affected(result)));
 }
 
+static void on_unblocked(void *arg, const struct pg_result *result, const struct err *err)
+{
+    if (succeeded(arg, "could not look for deliveries that wait for nothing", err) &&
+        pg_result_affected(result) > 0)
+        log_info("dispatch", "let deliveries go that waited for nothing",
+                 log_u("count", pg_result_affected(result)));
+}
+
 void outbox_sweep(struct outbox *outbox)
 {
     pg_conn_query(outbox->conn, sql_dispatch_sweep, NULL, 0, on_swept, outbox);
+    pg_conn_query(outbox->conn, sql_dispatch_unblock, NULL, 0, on_unblocked, outbox);
 }

@@ -103,6 +103,12 @@ void report_add_json(struct buf *out, const struct delivery *delivery, uint64_t 
         add_text_member(out, "gone", delivery->field[DELIVERY_WEBHOOK_ID]);
         add_text_member(out, "version", delivery->field[DELIVERY_VERSION]);
     }
+    if (attempt->moved_breaker) {
+        buf_addf(out, ",\"breaker\":\"%s\",\"breaker_opened\":%u",
+                 breaker_state_name(attempt->breaker), attempt->breaker_opened);
+        if (attempt->breaker != BREAKER_CLOSED)
+            buf_addf(out, ",\"breaker_ms\":%llu", (unsigned long long)attempt->breaker_pause_ms);
+    }
     buf_add_char(out, '}');
 }
 

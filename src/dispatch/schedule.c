@@ -14,12 +14,36 @@ static const uint64_t delays_ms[] = {
     HOURS(10),  HOURS(14),  HOURS(20),   HOURS(24),
 };
 
-static uint64_t delay_after(unsigned attempt)
+static uint64_t delay_after(const struct schedule_plan *plan, unsigned attempt)
 {
-    const size_t count = sizeof(delays_ms) / sizeof(delays_ms[0]);
+    const bool own = plan && plan->count > 0;
+    const size_t count = own ? plan->count : sizeof(delays_ms) / sizeof(delays_ms[0]);
     size_t at = attempt > 0 ? attempt - 1 : 0;
 
-    return delays_ms[at < count ? at : count - 1];
+    if (at >= count)
+        at = count - 1;
+    return own ? SECONDS(plan->seconds[at]) : delays_ms[at];
+}
+
+void schedule_plan_parse(struct str text, struct schedule_plan *out)
+{
+    struct str rest = text.len >= 2 ? str_from(text.data + 1, text.len - 2) : STR("");
+
+    out->count = 0;
+    while (rest.len > 0) {
+        struct str head, tail = STR("");
+        uint64_t seconds;
+
+        if (!str_split(rest, ',', &head, &tail))
+            head = rest;
+        if (!str_to_u64(head, &seconds) || seconds > SCHEDULE_LONGEST_MS / 1000 ||
+            out->count == SCHEDULE_PLAN_MAX) {
+            out->count = 0;
+            return;
+        }
+        out->seconds[out->count++] = (uint32_t)seconds;
+        rest = tail;
+    }
 }
 
 /* A share of `ms` between 0 and `percent` %. */
@@ -42,7 +66,7 @@ static uint64_t bounded(uint64_t ms)
  * who were all told the same do not all return at once. */
 static uint64_t delay_ms(const struct schedule_outcome *outcome, uint32_t random)
 {
-    uint64_t planned = spread(delay_after(outcome->attempt), random);
+    uint64_t planned = spread(delay_after(outcome->plan, outcome->attempt), random);
     uint64_t asked_s = outcome->retry_after_s > 0 ? (uint64_t)outcome->retry_after_s : 0;
     uint64_t asked = asked_s < SCHEDULE_LONGEST_MS / 1000 ? SECONDS(asked_s) : SCHEDULE_LONGEST_MS;
 

@@ -226,7 +226,7 @@ static void find_webhooks(const struct ruleset *rules, struct table_rules *table
                           ? webhook_rule_names(rule, table->schema, table->events[op])
                           : webhook_rule_wants(rule, table->events[op], is_public);
 
-        if (rule->is_active && wanted)
+        if (rule->takes_changes && wanted)
             table->webhooks[op][table->webhook_count[op]++] = rule;
     }
     qsort(table->webhooks[op], table->webhook_count[op], sizeof(*table->webhooks[op]),

@@ -31,7 +31,9 @@ enum result webhook_rule_parse(const struct rule_row *row, struct webhook_rule *
     struct str owner = rule_row_text(row, "user_id");
 
     *out = NULL;
-    rule->is_active = rule_row_bool(row, "is_active", true);
+    rule->takes_changes =
+        rule_row_bool(row, "is_active", true) || rule_row_text(row, "disabled_reason").len > 0;
+    rule->orders_by_key = str_eq(rule_row_text(row, "ordering"), STR("key"));
     rule->has_owner = owner.len > 0;
     if (!str_to_uuid(rule_row_text(row, "id"), rule->id))
         err_set(err, "column id: expected a uuid");

@@ -11,7 +11,7 @@
 #define MAX_BYTES ((size_t)1 << 30)  /* a message of the protocol cannot be larger */
 #define KEEP_BYTES ((size_t)1 << 20) /* of memory between batches */
 #define AUDIT_FIELDS 10
-#define DELIVERY_FIELDS 4
+#define DELIVERY_FIELDS 5
 
 void batch_init(struct batch *batch)
 {
@@ -174,8 +174,8 @@ static void add_message_id(struct buf *out, const struct webhook_rule *webhook,
 
 /* The columns and their order: sql/queries/store_copy_deliveries.sql. */
 enum result batch_add_delivery(struct batch *batch, const struct webhook_rule *webhook,
-                               struct str event, const struct position *position, struct str body,
-                               struct err *err)
+                               struct str event, const struct position *position,
+                               struct str row_key, struct str body, struct err *err)
 {
     struct buf *out = &batch->deliveries;
     size_t before = out->len;
@@ -185,6 +185,10 @@ enum result batch_add_delivery(struct batch *batch, const struct webhook_rule *w
     add_message_id(out, webhook, position);
     copy_add_text(out, event);
     copy_add_text(out, body);
+    if (row_key.len)
+        copy_add_text(out, row_key);
+    else
+        copy_add_null(out);
     return finish(batch, out, before, &batch->delivery_rows, "a webhook delivery", err);
 }
 

@@ -97,12 +97,13 @@ insert into wanted_columns values
   ('webhook_deliveries',
    'id bigint!+, webhook_id uuid!, message_id text!, event_type text!, payload json!, status text!=,
     attempts integer!=, next_attempt_at timestamptz!=, last_status_code integer, last_error text,
-    created_at timestamptz!=, delivered_at timestamptz'),
+    created_at timestamptz!=, delivered_at timestamptz, row_key text, origin text!='),
   ('webhooks',
    'id uuid!=, user_id uuid, name text!, url text!, events text[]!, filter text, secret text!=,
     headers jsonb!=, timeout_seconds integer!=, max_retries integer!=, is_active boolean!=,
-    disabled_reason text, created_at timestamptz!=, updated_at timestamptz!=, payload_format text!=,
-    columns text[]');
+    disabled_reason text, created_at timestamptz!=, updated_at timestamptz!=, ordering text!=,
+    rate_limit_per_second integer, max_concurrency integer, retry_schedule integer[], payload_format text!=, columns
+    text[]');
 
 -- memories.embedding is the one column whose type depends on the server
 create temporary table found_columns as
@@ -128,7 +129,7 @@ select ok(
   'memories.embedding is a vector or an array')
 from pg_attribute where attrelid = 'public.memories'::regclass and attname = 'embedding';
 select tables_are('pgherald',
-  array['adopted_tables', 'audit_policies', 'checkpoints', 'jobs', 'migrations', 'rules', 'store_marks', 'webhook_secrets'], 'the tables of schema pgherald');
+  array['adopted_tables', 'audit_policies', 'checkpoints', 'jobs', 'migrations', 'rules', 'store_marks', 'webhook_health', 'webhook_secrets'], 'the tables of schema pgherald');
 
 -- ---------------------------------------------------------------- keys
 
@@ -271,6 +272,7 @@ select bag_eq(
   ('webhook_deliveries', 'webhook_deliveries_finished_idx', 'btree (created_at) WHERE (status <> ''pending''::text)'),
   ('webhook_deliveries', 'webhook_deliveries_pending_idx', 'btree (webhook_id, next_attempt_at) WHERE (status = ''pending''::text)'),
   ('webhook_deliveries', 'webhook_deliveries_pkey', 'btree (id)'),
+  ('webhook_deliveries', 'webhook_deliveries_row_idx', 'btree (webhook_id, row_key, id) WHERE ((status = ''pending''::text) AND (row_key IS NOT NULL))'),
   ('webhook_deliveries', 'webhook_deliveries_webhook_idx', 'btree (webhook_id, created_at DESC)'),
   ('webhooks', 'webhooks_pkey', 'btree (id)'),
   ('webhooks', 'webhooks_user_idx', 'btree (user_id)') $want$,
@@ -310,7 +312,10 @@ select bag_eq(
   ('notifications', 'free_dedupe_key', 'BEFORE INSERT FOR EACH ROW WHEN ((new.dedupe_key IS NOT NULL)) EXECUTE FUNCTION pgherald.free_dedupe_key()'),
   ('notifications', 'sync_read', 'BEFORE INSERT OR UPDATE OF is_read, read_at, seen_at FOR EACH ROW EXECUTE FUNCTION pgherald.sync_notification_read()'),
   ('users', 'delete_notifications', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_user_notifications()'),
-  ('webhooks', 'delete_deliveries', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_webhook_deliveries()') $want$,
+  ('webhooks', 'clear_disabled_reason', 'BEFORE UPDATE FOR EACH ROW WHEN ((new.is_active AND (new.disabled_reason IS NOT NULL))) EXECUTE FUNCTION pgherald.clear_disabled_reason()'),
+  ('webhooks', 'delete_deliveries', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_webhook_deliveries()'),
+  ('webhooks', 'forget_health', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.reset_webhook_health()'),
+  ('webhooks', 'reset_health', 'AFTER UPDATE FOR EACH ROW WHEN ((new.is_active AND ((NOT old.is_active) OR (new.url IS DISTINCT FROM old.url)))) EXECUTE FUNCTION pgherald.reset_webhook_health()') $want$,
   'the other triggers');
 
 -- ---------------------------------------------------------------- policies

@@ -75,5 +75,173 @@ select is((select count(*) from public.webhook_deliveries where webhook_id = (se
 select is((select count(*) from public.webhook_attempts), 3::bigint, 'with their attempts, and no others');
 select ok((select reloptions @> array['fillfactor=80', 'autovacuum_vacuum_scale_factor=0.01'] from pg_class where oid = 'public.webhook_deliveries'::regclass), 'vacuum comes often enough for a queue');
 
+-- ---------------------------------------------------------------- order by key
+
+-- What the dispatcher runs, as it runs it.
+\set claim `cat sql/queries/dispatch_claim.sql`
+\set record `cat sql/queries/dispatch_record.sql`
+\set next `cat sql/queries/dispatch_next.sql`
+\set unblock `cat sql/queries/dispatch_unblock.sql`
+prepare claim(int, bigint, int, uuid[], int[], int) as :claim;
+prepare record(json, bigint) as :record;
+prepare next(uuid[]) as :next;
+prepare unblock as :unblock;
+-- By an endpoint that is not known and has so many slots: message ids, and `more` if it says so.
+create function pg_temp.claim(slots int default 10) returns text language plpgsql as $$
+declare
+  r record;
+  got text[] := '{}';
+begin
+  for r in execute format('execute claim(100, 1000000, %s, ''{}'', ''{}'', 10000)', slots) loop
+    got := got || coalesce(r.message_id || case when r.probe is not null then ' probe ' || r.probe else '' end, 'more');
+  end loop;
+  return (select string_agg(g, ', ' order by g) from unnest(got) as g);
+end
+$$;
+-- What came of deliveries; they are called by their message ids.
+create function pg_temp.record(ids text[], outcome text, more jsonb default '{}') returns text language plpgsql as $$
+declare
+  r record;
+  said text := '';
+begin
+  for r in execute format('execute record(%L, 432000000)', (
+      select json_agg(jsonb_build_object('id', d.id, 'attempt', d.attempts + 1, 'status', outcome, 'age_ms', 10,
+        'duration_ms', 5, 'delay_ms', 60000, 'status_code', case outcome when 'delivered' then 200 else 500 end) || more)
+      from public.webhook_deliveries d where d.message_id = any (ids))) loop
+    said := said || coalesce(r.reason, 'released') || ';';
+  end loop;
+  return said;
+end
+$$;
+create function pg_temp.aside() returns text language sql as
+$$ select string_agg(message_id, ', ' order by message_id) from public.webhook_deliveries where next_attempt_at = 'infinity' $$;
+create function pg_temp.deliver(ids text[], key text) returns void language sql as $$
+  insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload, row_key)
+  select '00000000-0000-4000-8000-0000000000aa', i, 'x', '{}', key from unnest(ids) with ordinality as t (i, n) order by n
+$$;
+
+delete from public.webhook_deliveries;
+delete from public.webhooks;
+insert into public.webhooks (id, user_id, name, url, events, ordering)
+values ('00000000-0000-4000-8000-0000000000aa', tap.ann(), 'ordered', 'http://a', '{*}', 'key');
+select pg_temp.deliver('{a1,a2,a3}', 'public.t:a');
+select pg_temp.deliver('{b1}', 'public.t:b');
+select pg_temp.deliver('{n1,n2}', null);
+select is(pg_temp.claim(), 'a1, b1, more, n1, n2', 'of each row the first one is claimed, and all that are of no row');
+select is(pg_temp.aside(), 'a2, a3', 'those behind it are set aside');
+select is(pg_temp.claim(), null, 'and are not met again');
+select pg_temp.deliver('{a4}', 'public.t:a');
+select is(pg_temp.claim(), 'more', 'one that comes later is set aside too');
+select is(pg_temp.record('{a1}', 'pending'), '', 'a failure');
+select is(pg_temp.claim(), null, 'keeps the row waiting');
+update public.webhook_deliveries set next_attempt_at = now() where message_id = 'a1';
+select is(pg_temp.claim(), 'a1', 'it is tried again before the next');
+select is(pg_temp.record('{a1,b1}', 'delivered'), 'released;', 'when it is delivered');
+select is(pg_temp.claim(), 'a2', 'the next one goes');
+select is(pg_temp.record('{a2}', 'failed'), 'released;', 'and when it is given up');
+select is(pg_temp.claim(), 'a3', 'the next one after it');
+select is(pg_temp.record('{a3}', 'delivered') || pg_temp.record('{a3}', 'delivered'), 'released;', 'what is recorded twice lets go once');
+select is(pg_temp.claim(), 'a4', 'the last one');
+select pg_temp.deliver('{a5,a6}', 'public.t:a');
+select is(pg_temp.claim(), 'more', 'more of the row');
+delete from public.webhook_deliveries where message_id = 'a4';
+execute unblock;
+select is(pg_temp.aside(), 'a6', 'deleted by hand: the sweep lets the next one go');
+select is(pg_temp.claim(), 'a5', 'and that alone');
+update public.webhooks set ordering = 'none';
+select is(pg_temp.claim(), null, 'what was queued in order stays in order');
+select pg_temp.record('{a5}', 'delivered');
+select is(pg_temp.claim(), 'a6', 'to its end');
+update public.webhooks set ordering = 'key';
+select pg_temp.deliver(array(select 'c' || lpad(n::text, 3, '0') from generate_series(1, 600) as n), 'public.t:c');
+select is(pg_temp.claim(), 'c001, more', 'a long queue of one row');
+select is(pg_temp.claim() || pg_temp.claim() || coalesce(pg_temp.claim(), ''), 'moremore', 'is set aside bit by bit');
+delete from public.webhook_deliveries;
+
+-- ---------------------------------------------------------------- health, breaker, disabling
+
+create function pg_temp.health() returns text language sql as $$
+  select format('%s, %s failures, %s, %s', breaker, consecutive_failures,
+    case when failing_since is null then 'not failing' else 'failing' end,
+    case when last_success_at is null then 'never delivered' else 'delivered' end)
+  from pgherald.webhook_health $$;
+create function pg_temp.next() returns text language plpgsql as $$
+declare
+  r record;
+begin
+  for r in execute 'execute next(''{}'')' loop
+    return format('%s s, %s', round(r.due_in_ms / 1000.0), r.breakers);
+  end loop;
+end
+$$;
+select is(pg_temp.health(), 'closed, 0 failures, not failing, delivered', 'what was recorded is known');
+delete from pgherald.webhook_health;
+select pg_temp.deliver('{d1,d2,d3,d4}', null);
+select is(pg_temp.claim(2), 'd1, d2', 'two');
+select pg_temp.record('{d1,d2}', 'pending');
+select is(pg_temp.health(), 'closed, 2 failures, failing, never delivered', 'failures add up');
+select is(pg_temp.claim(1), 'd3', 'another one');
+select pg_temp.record('{d3}', 'delivered');
+select is(pg_temp.health(), 'closed, 0 failures, not failing, delivered', 'until a success');
+select is(pg_temp.claim(1), 'd4', 'and another one');
+select pg_temp.record('{d4}', 'pending', '{"breaker": "open", "breaker_ms": 30000, "breaker_opened": 2}');
+select is(pg_temp.health(), 'open, 1 failures, failing, delivered', 'the dispatcher opens the breaker');
+update public.webhook_deliveries set next_attempt_at = now() where status = 'pending';
+select is(pg_temp.claim(), null, 'while it is open nothing is claimed');
+select is(pg_temp.next(), '30 s, 1', 'what is due is due when its time has come');
+update pgherald.webhook_health set breaker_until = now();
+select is(pg_temp.claim(), 'd1 probe 2', 'then one is: the probe');
+select is(pg_temp.health(), 'half_open, 1 failures, failing, delivered', 'half open');
+select is(pg_temp.claim(), null, 'nobody else probes meanwhile');
+update pgherald.webhook_health set breaker_until = now();
+select is(pg_temp.claim(), 'd2 probe 2', 'unless the probe is lost');
+select pg_temp.record('{d2}', 'delivered', '{"breaker": "closed", "breaker_opened": 0}');
+select is(pg_temp.health(), 'closed, 0 failures, not failing, delivered', 'its success closes the breaker');
+select is(pg_temp.claim(), 'd4', 'and all may go');
+
+update pgherald.webhook_health set failing_since = now() - interval '6 days';
+select matches(pg_temp.record('{d1}', 'pending'), '^nothing but failures since .* UTC;$', 'after days of nothing but failures');
+select results_eq('select is_active, disabled_reason like ''nothing but failures%'' from public.webhooks', 'values (false, true)', 'it is switched off');
+select results_eq($$ select action, resource_type, user_id, new_values ->> 'is_active' from public.audit_logs where action = 'webhook.disabled' $$,
+  $$ values ('webhook.disabled', 'public.webhooks', tap.ann(), 'false') $$, 'the audit trail knows');
+select results_eq($$ select user_id, type, priority, data ->> 'webhook_id' from public.notifications where type = 'webhook_disabled' $$,
+  $$ values (tap.ann(), 'webhook_disabled', 'high', '00000000-0000-4000-8000-0000000000aa') $$, 'and its owner');
+select is(pg_temp.record('{d4}', 'pending'), '', 'once');
+update public.webhook_deliveries set next_attempt_at = now() where status = 'pending';
+select is(pg_temp.claim(), null, 'nothing goes to it');
+select is((select tap.attempt('authenticated', tap.ann(), 'update public.webhooks set is_active = true')), '1', 'its owner may switch it on');
+update public.webhooks set is_active = true;
+select is((select disabled_reason from public.webhooks), null, 'then there is no reason any more');
+select is(pg_temp.health(), null, 'nor anything held against it');
+select is(pg_temp.claim(), 'd1, d4', 'what waited goes');
+select is(pg_temp.record('{d1}', 'failed', '{"gone": "00000000-0000-4000-8000-0000000000aa", "version": "2020-01-01"}'), '', '410 of what it was before says nothing');
+select is(pg_temp.record('{d4}', 'failed', jsonb_build_object('gone', '00000000-0000-4000-8000-0000000000aa', 'version', (select updated_at from public.webhooks))),
+  'the endpoint answered 410 Gone;', '410 of what it is switches it off at once');
+select is((select count(*) from public.audit_logs where action = 'webhook.disabled'), 2::bigint, 'which is audited too');
+update public.webhooks set is_active = true, user_id = null;
+select pgherald.disable_webhook(id, null, 'x') from public.webhooks;
+select is((select count(*) from public.notifications where type = 'webhook_disabled'), 2::bigint, 'a system-wide one has nobody to notify');
+select is((select count(*) from public.audit_logs where action = 'webhook.disabled' and user_id is null), 1::bigint, 'but is in the audit trail');
+update public.webhooks set is_active = true;
+insert into pgherald.webhook_health (webhook_id, failing_since) select id, now() from public.webhooks;
+update public.webhooks set name = 'another';
+select is((select count(*) from pgherald.webhook_health), 1::bigint, 'another name is no news');
+update public.webhooks set url = 'http://b';
+select is((select count(*) from pgherald.webhook_health), 0::bigint, 'another address is');
+
+-- what waits for a webhook that is off is kept as long as what failed
+delete from public.webhook_deliveries;
+select pg_temp.deliver('{old1,old2,new1}', 'public.t:o');
+update public.webhook_deliveries set next_attempt_at = 'infinity' where message_id <> 'old1';
+update public.webhook_deliveries set created_at = now() - interval '100 days' where message_id <> 'new1';
+select pgherald.job_webhook_deliveries('{"keep_delivered": "30 days", "keep_failed": "90 days"}', 100, null);
+select is((select count(*) from public.webhook_deliveries), 3::bigint, 'the backlog of a webhook that is on is not touched');
+update public.webhooks set is_active = false;
+select is((select figures ->> 'done' from pgherald.job_webhook_deliveries('{"keep_delivered": "30 days", "keep_failed": "90 days"}', 100, null)), '2', 'of one that is off the old part goes');
+select results_eq('select message_id, next_attempt_at <= now() from public.webhook_deliveries', $$ values ('new1', true) $$, 'what was behind it is behind it no longer');
+insert into pgherald.webhook_health (webhook_id) select id from public.webhooks;
+delete from public.webhooks;
+select is((select count(*) from pgherald.webhook_health), 0::bigint, 'a webhook takes along what is known of it');
+
 select * from finish();
 rollback;

@@ -112,6 +112,7 @@ begin
     values (hook, 'msg_1', 'memories.insert', '{"type": "memories.insert"}') returning id into delivery;
   insert into public.webhook_attempts (delivery_id, attempt, status_code) values (delivery, 1, 500);
   insert into pgherald.webhook_secrets (webhook_id, secret) values (hook, 'whsec_' || repeat('A', 44));
+  insert into pgherald.webhook_health (webhook_id) values (hook);
   insert into public.notifications (user_id, title) values (ann(), 'hello');
   insert into public.notification_preferences (user_id, type) values (ann(), 'digest');
   insert into public.notification_rules (name, table_name, recipient, title) values ('rule', 'memories', 'user_id', 'new');

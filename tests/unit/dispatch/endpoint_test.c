@@ -17,6 +17,8 @@
 #define ENDPOINT_SLOTS 2
 #define HOLD 20
 
+static const struct breaker_settings breaker = {70, 10, 300000, 30000, 600000};
+
 static void add(struct endpoints *all, const char *webhook, uint64_t now_ms)
 {
     const struct str field[DELIVERY_FIELDS] = {
@@ -74,7 +76,7 @@ static void expect_room(struct endpoints *all, uint64_t now_ms, const char *ids,
 
 static void takes_turns(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct delivery *sent[4];
 
     (void)state;
@@ -109,7 +111,7 @@ static void takes_turns(void **state)
 
 static void gives_a_new_endpoint_one_until_it_answers(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct delivery *first;
 
     (void)state;
@@ -126,7 +128,7 @@ static void gives_a_new_endpoint_one_until_it_answers(void **state)
 
 static void keeps_half_of_the_slots_from_suspects(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     const char *dead[] = {"d1", "d2", "d3"};
     struct delivery *hanging[2], *alive;
 
@@ -155,7 +157,7 @@ static void keeps_half_of_the_slots_from_suspects(void **state)
 
 static void asks_for_what_there_is_room_for(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct delivery *sent;
 
     (void)state;
@@ -170,7 +172,7 @@ static void asks_for_what_there_is_room_for(void **state)
 
 static void knows_whether_there_is_more(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct endpoints_room room;
 
     (void)state;
@@ -199,7 +201,7 @@ static void knows_whether_there_is_more(void **state)
 
 static void asks_again_for_who_had_no_room(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct endpoints_room room;
 
     (void)state;
@@ -215,7 +217,7 @@ static void asks_again_for_who_had_no_room(void **state)
 
 static void looks_again_when_a_pause_ends(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct endpoints_room room;
 
     (void)state;
@@ -243,7 +245,7 @@ static size_t free_late(struct endpoints *all, uint64_t claimed_ms, uint64_t now
 
 static void gives_up_what_waits_too_long(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct delivery *sent;
 
     (void)state;
@@ -268,7 +270,7 @@ static void gives_up_what_waits_too_long(void **state)
 
 static void forgets_who_is_out_of_use(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
 
     (void)state;
     add(all, A, 0);
@@ -284,7 +286,7 @@ static void forgets_who_is_out_of_use(void **state)
 
 static void stays_bounded(void **state)
 {
-    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD);
+    struct endpoints *all = endpoints_new(SLOTS, ENDPOINT_SLOTS, HOLD, &breaker);
     struct endpoints_room room;
     char id[40];
 

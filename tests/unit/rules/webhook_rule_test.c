@@ -83,9 +83,39 @@ static void test_no_patterns(void **state)
 
     (void)state;
     assert_false(webhook_rule_wants(rule, STR("memories.insert"), true));
-    assert_true(rule->is_active);
+    assert_true(rule->takes_changes);
+    assert_false(rule->orders_by_key);
     assert_false(rule->has_owner);
     webhook_rule_free(rule);
+}
+
+static void test_who_is_off(void **state)
+{
+    static const struct {
+        const char *says, *columns;
+        bool takes_changes, orders_by_key;
+    } rows[] = {
+        {"switched on", ",\"is_active\":true", true, false},
+        {"switched off by its owner", ",\"is_active\":false,\"disabled_reason\":null", false,
+         false},
+        {"switched off by us: what happens waits for it",
+         ",\"is_active\":false,\"disabled_reason\":\"410\"", true, false},
+        {"no order", ",\"ordering\":\"none\"", true, false},
+        {"by key", ",\"ordering\":\"key\"", true, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char json[256];
+        struct webhook_rule *rule;
+
+        snprintf(json, sizeof(json), "{\"id\":\"" ID "\",\"events\":[]%s}", rows[i].columns);
+        rule = parse_good(json);
+        if (rule->takes_changes != rows[i].takes_changes ||
+            rule->orders_by_key != rows[i].orders_by_key)
+            fail_msg("%s", rows[i].says);
+        webhook_rule_free(rule);
+    }
 }
 
 #define COLUMNS(owner)                                                                             \
@@ -189,9 +219,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_no_patterns),
-        cmocka_unit_test(test_matches),
+        cmocka_unit_test(test_patterns),   cmocka_unit_test(test_no_patterns),
+        cmocka_unit_test(test_who_is_off), cmocka_unit_test(test_matches),
         cmocka_unit_test(test_refused),
     };
 

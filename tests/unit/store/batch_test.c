@@ -143,7 +143,7 @@ static void test_long_keys(void **state)
 
 static struct webhook_rule webhook_of(const char *id)
 {
-    struct webhook_rule rule = {.is_active = true};
+    struct webhook_rule rule = {.takes_changes = true};
 
     assert_true(str_to_uuid(str_c(id), rule.id));
     return rule;
@@ -154,8 +154,9 @@ static void add_delivery(const char *id, const struct position *at)
     const struct webhook_rule webhook = webhook_of(id);
     struct err err = {0};
 
-    assert_int_equal(
-        batch_add_delivery(&batch, &webhook, STR("notes.insert"), at, STR("{\"a\":1}"), &err), OK);
+    assert_int_equal(batch_add_delivery(&batch, &webhook, STR("notes.insert"), at, STR("notes:1"),
+                                        STR("{\"a\":1}"), &err),
+                     OK);
 }
 
 #define MESSAGE_ID "msg_101a2b3f8_3_660e9783ae5b0_ccddeeff"
@@ -164,9 +165,10 @@ static void test_delivery(void **state)
 {
     (void)state;
     add_delivery(WEBHOOK_ID, &position);
-    check_bytes("endpoint, message id, event, body", buf_str(&batch.deliveries),
-                STR("\0\4\0\0\0\x10\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff"
-                    "\0\0\0\x26" MESSAGE_ID "\0\0\0\x0cnotes.insert\0\0\0\7{\"a\":1}"));
+    check_bytes("endpoint, message id, event, body, row key", buf_str(&batch.deliveries),
+                STR("\0\5\0\0\0\x10\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff"
+                    "\0\0\0\x26" MESSAGE_ID "\0\0\0\x0cnotes.insert\0\0\0\7{\"a\":1}"
+                    "\0\0\0\7notes:1"));
     assert_int_equal(batch.delivery_rows, 1);
 }
 
@@ -368,8 +370,9 @@ static void test_oversize_others(void **state)
 
     one = batch.deliveries.len;
     batch.deliveries.max = one + 20;
-    assert_int_equal(batch_add_delivery(&batch, &webhook, STR("e"), &position, STR("{}"), &err),
-                     FAILED);
+    assert_int_equal(
+        batch_add_delivery(&batch, &webhook, STR("e"), &position, STR(""), STR("{}"), &err),
+        FAILED);
     assert_int_equal(batch.deliveries.len, one);
     assert_int_equal(batch.delivery_rows, 1);
 
