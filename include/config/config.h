@@ -73,6 +73,7 @@ struct config {
     unsigned realtime_idle_timeout_ms;
 
     bool webhook_allow_private;
+    struct config_list webhook_allow, webhook_only; /* see dispatch/guard.h */
     unsigned webhook_concurrency;
     unsigned webhook_endpoint_concurrency;
     size_t webhook_response_bytes;    /* of a response body that are kept */
@@ -82,7 +83,9 @@ struct config {
     unsigned webhook_breaker_pause_ms;
     unsigned webhook_breaker_pause_max_ms;
     unsigned webhook_disable_after_ms;
-    char *webhook_ca_file; /* empty: the system's */
+    char *webhook_ca_file;          /* empty: the system's */
+    char *webhook_client_cert_file; /* empty: none */
+    char *webhook_client_key_file;
 
     char *encryption_keys; /* for vault_keys_parse(); empty: none */
 

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "config/config.h"
 
 #define SENDER_BODY_MAX ((size_t)1 << 20)     /* of an answer; the rest is not read */
 #define SENDER_HEADERS_MAX ((size_t)64 << 10) /* of an answer, all its lines */
@@ -19,11 +20,18 @@
 struct sender;
 
 struct sender_options {
-    unsigned max_requests; /* at once */
-    bool allow_private;    /* addresses that the guard would refuse */
-    size_t keep_bytes;     /* of an answer's body */
-    const char *ca_file;   /* empty: the system's */
+    unsigned max_requests;           /* at once */
+    bool allow_private;              /* addresses that the guard would refuse */
+    const struct config_list *allow; /* see dispatch/guard.h; NULL: none */
+    const struct config_list *only;
+    size_t keep_bytes;            /* of an answer's body */
+    const char *ca_file;          /* empty: the system's */
+    const char *client_cert_file; /* shown to receivers that ask for one; empty or NULL: none */
+    const char *client_key_file;
 };
+
+/* What the configuration says of it; it is borrowed. */
+struct sender_options sender_options_of(const struct config *config);
 
 struct sender_request {
     const char *url;    /* checked with guard_check_url() */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cli/checks.h"
 #include "cli/fetch.h"
+#include "dispatch/guard.h"
 #include "realtime/certificate.h"
 #include "vault/keys.h"
 
@@ -91,11 +92,27 @@ static void check_keys(struct checks *checks, const struct config *config)
     vault_keys_free(keys);
 }
 
-static void check_ca_file(struct checks *checks, const struct config *config)
+static void check_pem_file(struct checks *checks, const char *setting, const char *file)
 {
-    if (config->webhook_ca_file[0] && access(config->webhook_ca_file, R_OK) != 0)
-        checks_add(checks, "webhook_ca_file", CHECK_FAIL, "name a PEM file that can be read",
-                   "%s: %s", config->webhook_ca_file, strerror(errno));
+    if (file[0] && access(file, R_OK) != 0)
+        checks_add(checks, setting, CHECK_FAIL, "name a PEM file that can be read", "%s: %s", file,
+                   strerror(errno));
+}
+
+static void check_webhooks(struct checks *checks, const struct config *config)
+{
+    const struct guard_settings settings = {config->webhook_allow_private, &config->webhook_allow,
+                                            &config->webhook_only};
+    struct guard *guard;
+    struct err err;
+
+    check_pem_file(checks, "webhook_ca_file", config->webhook_ca_file);
+    check_pem_file(checks, "webhook_client_cert_file", config->webhook_client_cert_file);
+    check_pem_file(checks, "webhook_client_key_file", config->webhook_client_key_file);
+    if (guard_new(&settings, &guard, &err) != OK)
+        checks_add(checks, "webhook_allow", CHECK_FAIL, "docs/webhooks.md shows the form", "%s",
+                   err.message);
+    guard_free(guard);
 }
 
 static void check_certificate(struct checks *checks, const struct config *config)
@@ -127,6 +144,6 @@ void checks_run_machine(struct checks *checks, const struct config *config)
     check_address(checks, "listen", &config->listen, running);
     check_address(checks, "admin_listen", &config->admin_listen, running);
     check_certificate(checks, config);
-    check_ca_file(checks, config);
+    check_webhooks(checks, config);
     check_keys(checks, config);
 }

@@ -271,6 +271,15 @@ static enum result check(const struct loading *loading, struct err *err)
                        source_of(loading,
                                  config->tls_cert_file[0] ? "tls_cert_file" : "tls_key_file",
                                  source));
+    if (!config->webhook_client_cert_file[0] != !config->webhook_client_key_file[0])
+        return err_set(
+            err,
+            "%s: webhook_client_cert_file and webhook_client_key_file are set together or "
+            "not at all",
+            source_of(loading,
+                      config->webhook_client_cert_file[0] ? "webhook_client_cert_file"
+                                                          : "webhook_client_key_file",
+                      source));
     if (config->jwt_jwks_url[0] && !is_key_url(str_c(config->jwt_jwks_url)))
         return err_set(err,
                        "%s: https://host/path is wanted, without a password; http:// only for "

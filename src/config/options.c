@@ -332,6 +332,19 @@ const struct option options[] = {
      .help =
          "Whether webhooks may call private, loopback and link-local addresses. On, whoever may\n"
          "write a webhook reaches what this host reaches."},
+    {.name = "webhook_allow",
+     .kind = OPTION_LIST,
+     TARGET(webhook_allow),
+     .standard = "",
+     .help =
+         "What webhooks may call though it is not public: addresses, networks (10.1.0.0/16) and\n"
+         "hosts (*.internal.example), whatever the address of those is."},
+    {.name = "webhook_only",
+     .kind = OPTION_LIST,
+     TARGET(webhook_only),
+     .standard = "",
+     .help = "Webhooks call nothing but these addresses, networks and hosts; empty: whatever is\n"
+             "public. What is private has to be in webhook_allow too."},
     {.name = "webhook_concurrency",
      .kind = OPTION_NUMBER,
      TARGET(webhook_concurrency),
@@ -402,6 +415,16 @@ const struct option options[] = {
      TARGET(webhook_ca_file),
      .standard = "",
      .help = "A PEM file of certificate authorities to trust; empty: the system's."},
+    {.name = "webhook_client_cert_file",
+     .kind = OPTION_TEXT,
+     TARGET(webhook_client_cert_file),
+     .standard = "",
+     .help = "A PEM file with the certificate that is shown to receivers that ask for one."},
+    {.name = "webhook_client_key_file",
+     .kind = OPTION_TEXT,
+     TARGET(webhook_client_key_file),
+     .standard = "",
+     .help = "A PEM file with its key, without a pass phrase."},
 
     {.group = "OAuth tokens",
      .name = "encryption_keys",

@@ -504,12 +504,7 @@ enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct 
         .on_released = on_released,
         .on_next = on_next,
     };
-    const struct sender_options options = {
-        .max_requests = config->webhook_concurrency,
-        .allow_private = config->webhook_allow_private,
-        .keep_bytes = config->webhook_response_bytes,
-        .ca_file = config->webhook_ca_file,
-    };
+    const struct sender_options options = sender_options_of(config);
     const struct breaker_settings breaker = {
         .percent = config->webhook_breaker_percent,
         .attempts = config->webhook_breaker_attempts,

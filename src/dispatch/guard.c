@@ -1,7 +1,11 @@
 #include "dispatch/guard.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
+#include "dispatch/host_list.h"
 
 /* Sources: RFC 6890 and the IANA special-purpose address registries. */
 struct range {
@@ -53,11 +57,7 @@ static const struct range v6_names[] = {
 
 static bool is_in(const struct range *range, const uint8_t *address)
 {
-    unsigned whole = range->bits / 8, rest = range->bits % 8;
-
-    if (memcmp(range->prefix, address, whole) != 0)
-        return false;
-    return rest == 0 || (range->prefix[whole] ^ address[whole]) >> (8 - rest) == 0;
+    return host_list_prefix_has(range->prefix, range->bits, address);
 }
 
 static const char *find(const struct range *ranges, size_t count, const uint8_t *address)
@@ -68,10 +68,11 @@ static const char *find(const struct range *ranges, size_t count, const uint8_t 
     return NULL;
 }
 
+static const struct range mapped = {
+    {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, "::ffff:0:0/96"};
+
 static const char *refusal_v6(const uint8_t *address)
 {
-    static const struct range mapped = {
-        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, "::ffff:0:0/96"};
     static const struct range global = {{0x20}, 3, "2000::/3"};
 
     if (is_in(&mapped, address)) /* the kernel connects to the IPv4 address inside */
@@ -81,21 +82,86 @@ static const char *refusal_v6(const uint8_t *address)
     return find(v6_names, COUNT(v6_names), address);
 }
 
-const char *guard_refusal(const struct sockaddr *address, size_t len)
+/* Every address as one of IPv6, IPv4 in its mapped form: which is where the kernel connects to. */
+static bool address_of(const struct sockaddr *address, size_t len, uint8_t out[16])
 {
     if (address->sa_family == AF_INET && len >= sizeof(struct sockaddr_in)) {
         struct sockaddr_in v4;
 
         memcpy(&v4, address, sizeof(v4));
-        return find(v4_ranges, COUNT(v4_ranges), (const uint8_t *)&v4.sin_addr);
+        memcpy(out, mapped.prefix, 12);
+        memcpy(out + 12, &v4.sin_addr, 4);
+        return true;
     }
     if (address->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
         struct sockaddr_in6 v6;
 
         memcpy(&v6, address, sizeof(v6));
-        return refusal_v6(v6.sin6_addr.s6_addr);
+        memcpy(out, v6.sin6_addr.s6_addr, 16);
+        return true;
     }
-    return "neither IPv4 nor IPv6";
+    return false;
+}
+
+const char *guard_refusal(const struct sockaddr *address, size_t len)
+{
+    uint8_t bytes[16];
+
+    return address_of(address, len, bytes) ? refusal_v6(bytes) : "neither IPv4 nor IPv6";
+}
+
+/* The operator's lists */
+
+struct guard {
+    bool allow_private;
+    struct host_list allow, only;
+};
+
+enum result guard_new(const struct guard_settings *settings, struct guard **out, struct err *err)
+{
+    struct guard *guard = mem_alloc(sizeof(*guard));
+
+    guard->allow_private = settings->allow_private;
+    if (host_list_read(&guard->allow, settings->allow, err) != OK)
+        err_context(err, "webhook_allow");
+    else if (host_list_read(&guard->only, settings->only, err) != OK)
+        err_context(err, "webhook_only");
+    else {
+        *out = guard;
+        return OK;
+    }
+    guard_free(guard);
+    *out = NULL;
+    return FAILED;
+}
+
+void guard_free(struct guard *guard)
+{
+    if (!guard)
+        return;
+    host_list_fini(&guard->allow);
+    host_list_fini(&guard->only);
+    free(guard);
+}
+
+bool guard_asks_names(const struct guard *guard)
+{
+    return guard->allow.names + guard->only.names > 0;
+}
+
+bool guard_allows(const struct guard *guard, struct str host, const struct sockaddr *address,
+                  size_t len, struct guard_refused *refused)
+{
+    uint8_t bytes[16];
+
+    *refused =
+        (struct guard_refused){"the host's address is not public", guard_refusal(address, len)};
+    if (!address_of(address, len, bytes))
+        return false;
+    if (refused->range && !guard->allow_private && !host_list_has(&guard->allow, host, bytes))
+        return false;
+    *refused = (struct guard_refused){"webhook_only lists neither the host nor its address", NULL};
+    return guard->only.count == 0 || host_list_has(&guard->only, host, bytes);
 }
 
 static bool is_plain(struct str s)

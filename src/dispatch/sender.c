@@ -12,6 +12,10 @@
 #include "http/multi.h"
 
 #define ERROR_MAX 512
+#define HOST_MAX 256
+
+/* A kept connection is not used for longer: what a name stands for may have changed. */
+#define CONNECTION_LIFE_S 300L
 
 /* One request under way, or resting between two: its easy handle keeps all options that do not
  * change from one request to the next. */
@@ -24,13 +28,16 @@ struct transfer {
     struct buf body;
     size_t body_bytes, header_bytes;
     unsigned timeout_ms;
-    const char *refusal; /* the guard's */
-    bool too_long;       /* its body, which therefore was not read to its end */
+    char host[HOST_MAX]; /* as curl reads it out of the URL; empty unless the guard asks for it */
+    bool is_refused;     /* by the guard, the address that was tried last */
+    struct guard_refused refused;
+    bool too_long; /* its body, which therefore was not read to its end */
     char curl_error[CURL_ERROR_SIZE];
 };
 
 struct sender {
     struct multi *multi;
+    struct guard *guard;
     struct sender_options options;
     sender_cb *cb;
     void *arg;
@@ -64,19 +71,52 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct transfer *transfer = arg;
-    const char *refusal = guard_refusal(&address->addr, address->addrlen);
 
     if (purpose != CURLSOCKTYPE_IPCXN)
         return CURL_SOCKET_BAD;
-    if (refusal && !transfer->sender->options.allow_private) {
-        transfer->refusal = refusal;
+    transfer->is_refused = !guard_allows(transfer->sender->guard, str_c(transfer->host),
+                                         &address->addr, address->addrlen, &transfer->refused);
+    if (transfer->is_refused)
         return CURL_SOCKET_BAD;
-    }
     return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                   address->protocol);
 }
 
 /* Options */
+
+static bool is_set(const char *text)
+{
+    return text && text[0];
+}
+
+static bool is_https_url(const char *url)
+{
+    const struct str scheme = STR("https:");
+
+    return strlen(url) > scheme.len && str_eq_nocase(str_from(url, scheme.len), scheme);
+}
+
+/* By curl's own parser: what another one took for the host may not be what curl connects to. */
+static enum result read_host(struct transfer *transfer, const char *url, struct err *err)
+{
+    CURLU *parts;
+    char *host = NULL;
+
+    transfer->host[0] = '\0';
+    if (!guard_asks_names(transfer->sender->guard))
+        return OK;
+    parts = curl_url();
+    if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        curl_url_cleanup(parts);
+        return err_set(err, "the URL's host cannot be read");
+    }
+    if (strlen(host) < sizeof(transfer->host))
+        strcpy(transfer->host, host);
+    curl_free(host);
+    curl_url_cleanup(parts);
+    return OK;
+}
 
 #define SET(easy, option, value)                                                                   \
     do {                                                                                           \
@@ -85,6 +125,23 @@ static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl
             return err_set(err, "libcurl does not take " #option ": %s",                           \
                            curl_easy_strerror(code_));                                             \
     } while (0)
+
+static enum result set_tls(CURL *easy, const struct sender_options *options, struct err *err)
+{
+    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    /* Debian's default would be trusted besides the own file, and is read anew (some 50 ms) for
+     * every connection, while a file alone is cached. */
+    SET(easy, CURLOPT_CAPATH, NULL);
+    if (is_set(options->ca_file))
+        SET(easy, CURLOPT_CAINFO, options->ca_file);
+    if (is_set(options->client_cert_file)) {
+        SET(easy, CURLOPT_SSLCERT, options->client_cert_file);
+        SET(easy, CURLOPT_SSLKEY, options->client_key_file);
+    }
+    return OK;
+}
 
 static enum result set_what_is_allowed(CURL *easy, struct transfer *transfer, struct err *err)
 {
@@ -95,15 +152,7 @@ static enum result set_what_is_allowed(CURL *easy, struct transfer *transfer, st
     SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
-    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    /* Debian's default would be trusted besides the own file, and is read anew (some 50 ms) for
-     * every connection, while a file alone is cached. */
-    SET(easy, CURLOPT_CAPATH, NULL);
-    if (transfer->sender->options.ca_file[0])
-        SET(easy, CURLOPT_CAINFO, transfer->sender->options.ca_file);
-    return OK;
+    return set_tls(easy, &transfer->sender->options, err);
 }
 
 static enum result set_how_it_goes(CURL *easy, struct transfer *transfer, struct err *err)
@@ -120,6 +169,9 @@ static enum result set_how_it_goes(CURL *easy, struct transfer *transfer, struct
     SET(easy, CURLOPT_HEADERDATA, transfer);
     /* A name lookup that outlasts its time-out would otherwise be waited for, here on the loop. */
     SET(easy, CURLOPT_QUICK_EXIT, 1L);
+    /* One lookup an attempt, and its answers are for that one alone. */
+    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    SET(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
     return OK;
 }
 
@@ -129,6 +181,9 @@ static enum result set_request(struct transfer *transfer, const struct sender_re
     CURL *easy = transfer->easy;
 
     SET(easy, CURLOPT_URL, request->url);
+    /* Whether requests may share a connection shows in its TLS handshake; better to wait for that
+     * than to open one each. Without TLS they may not. */
+    SET(easy, CURLOPT_PIPEWAIT, (long)is_https_url(request->url));
     SET(easy, CURLOPT_HTTPHEADER, transfer->headers);
     SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
     SET(easy, CURLOPT_POSTFIELDS, request->body.data);
@@ -249,14 +304,21 @@ static const char *phase_of(const struct transfer *transfer)
     return "DNS lookup";
 }
 
+static void describe_refusal(const struct guard_refused *refused, char out[ERROR_MAX])
+{
+    if (refused->range)
+        snprintf(out, ERROR_MAX, "connecting: refused, %s (%s)", refused->why, refused->range);
+    else
+        snprintf(out, ERROR_MAX, "connecting: refused, %s", refused->why);
+}
+
 static const char *describe(const struct transfer *transfer, CURLcode result, char out[ERROR_MAX])
 {
     const char *reason =
         transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(result);
 
-    if (transfer->refusal && result == CURLE_COULDNT_CONNECT)
-        snprintf(out, ERROR_MAX, "connecting: refused, the host's address is not public (%s)",
-                 transfer->refusal);
+    if (transfer->is_refused && result == CURLE_COULDNT_CONNECT)
+        describe_refusal(&transfer->refused, out);
     else if (result == CURLE_OPERATION_TIMEDOUT)
         snprintf(out, ERROR_MAX, "%s: timed out after %u ms", phase_of(transfer),
                  transfer->timeout_ms);
@@ -277,7 +339,7 @@ static struct sender_answer answer_of(const struct transfer *transfer, CURLcode 
         .status_code = (int)number_of(transfer, CURLINFO_RESPONSE_CODE),
         /* The status is what counts, and nobody is made to send its megabytes again and again. */
         .complete = result == CURLE_OK || transfer->too_long,
-        .blocked = transfer->refusal && result == CURLE_COULDNT_CONNECT,
+        .blocked = transfer->is_refused && result == CURLE_COULDNT_CONNECT,
         .duration_ms = (unsigned)(time_of(transfer, CURLINFO_TOTAL_TIME_T) / 1000),
         .retry_after_s = retry_after,
         .body = buf_str(&transfer->body),
@@ -304,11 +366,37 @@ static void on_done(void *arg, CURL *easy, CURLcode result)
 
 /* The sender */
 
-static enum result check_ca_file(const char *ca_file, struct err *err)
+static enum result check_file(const char *setting, const char *file, struct err *err)
 {
-    if (ca_file[0] && access(ca_file, R_OK) != 0)
-        return err_set(err, "webhook_ca_file %s cannot be read", ca_file);
+    if (is_set(file) && access(file, R_OK) != 0)
+        return err_set(err, "%s %s cannot be read", setting, file);
     return OK;
+}
+
+static enum result check_options(const struct sender_options *options, struct guard **guard,
+                                 struct err *err)
+{
+    const struct guard_settings settings = {options->allow_private, options->allow, options->only};
+
+    if (check_file("webhook_ca_file", options->ca_file, err) != OK ||
+        check_file("webhook_client_cert_file", options->client_cert_file, err) != OK ||
+        check_file("webhook_client_key_file", options->client_key_file, err) != OK)
+        return FAILED;
+    return guard_new(&settings, guard, err);
+}
+
+struct sender_options sender_options_of(const struct config *config)
+{
+    return (struct sender_options){
+        .max_requests = config->webhook_concurrency,
+        .allow_private = config->webhook_allow_private,
+        .allow = &config->webhook_allow,
+        .only = &config->webhook_only,
+        .keep_bytes = config->webhook_response_bytes,
+        .ca_file = config->webhook_ca_file,
+        .client_cert_file = config->webhook_client_cert_file,
+        .client_key_file = config->webhook_client_key_file,
+    };
 }
 
 enum result sender_new(uv_loop_t *loop, const struct sender_options *options, sender_cb *cb,
@@ -318,7 +406,7 @@ enum result sender_new(uv_loop_t *loop, const struct sender_options *options, se
 
     *out = NULL;
     *sender = (struct sender){.options = *options, .cb = cb, .arg = arg};
-    if (check_ca_file(options->ca_file, err) != OK)
+    if (check_options(options, &sender->guard, err) != OK)
         goto fail;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         err_set(err, "libcurl could not be initialised");
@@ -331,6 +419,7 @@ enum result sender_new(uv_loop_t *loop, const struct sender_options *options, se
     *out = sender;
     return OK;
 fail:
+    guard_free(sender->guard);
     free(sender);
     return FAILED;
 }
@@ -366,6 +455,7 @@ void sender_close(struct sender *sender)
         transfer_free(transfer);
     }
     multi_close(sender->multi);
+    guard_free(sender->guard);
     curl_global_cleanup();
     free(sender);
 }
@@ -401,12 +491,13 @@ enum result sender_send(struct sender *sender, const struct sender_request *requ
     transfer->arg = request_arg;
     transfer->body_bytes = transfer->header_bytes = 0;
     transfer->timeout_ms = request->timeout_ms;
-    transfer->refusal = NULL;
+    transfer->is_refused = false;
     transfer->too_long = false;
     transfer->curl_error[0] = '\0';
     if (!copy_headers(transfer, request->headers))
         err_set(err, "no memory for the headers");
-    else if (set_request(transfer, request, err) == OK &&
+    else if (read_host(transfer, request->url, err) == OK &&
+             set_request(transfer, request, err) == OK &&
              multi_add(sender->multi, transfer->easy, err) == OK) {
         join_busy(transfer);
         return OK;

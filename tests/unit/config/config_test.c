@@ -78,7 +78,9 @@ static void has_defaults(void **state)
     assert_int_equal(c->webhook_concurrency, 64);
     assert_int_equal(c->webhook_endpoint_concurrency, 8);
     assert_int_equal(c->webhook_response_bytes, 20000);
+    assert_int_equal(c->webhook_allow.count + c->webhook_only.count, 0);
     assert_string_equal(c->webhook_ca_file, "");
+    assert_string_equal(c->webhook_client_cert_file, "");
     config_free(c);
     config_free(NULL);
 }
@@ -194,6 +196,8 @@ static void refuses(void **state)
          "1 to 63 of the characters"},
         {"a publication without a name", "publication =", "a name of 1 to 63 bytes"},
         {"no schema", "schemas = ,", "names of schemas are needed"},
+        {"half of a client certificate", "webhook_client_key_file = /etc/key.pem",
+         "webhook_client_key_file: webhook_client_cert_file and webhook_client_key_file are set"},
         {"keys from anywhere without TLS", "jwt_jwks_url = http://keys.example/jwks.json",
          ", line 1: jwt_jwks_url: https://host/path is wanted"},
         {"a host that only begins as this one", "jwt_jwks_url = http://localhost.example/",

@@ -172,6 +172,106 @@ static void refuses_what_is_no_internet_address(void **state)
     assert_non_null(guard_refusal((struct sockaddr *)&v4, 4)); /* cut short */
 }
 
+#define LISTS(...)                                                                                 \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+static const struct wish {
+    const char *says;
+    bool allow_private;
+    const char *allow[4], *only[4];
+    const char *host, *address;
+    const char *refused; /* how the reason starts; NULL: allowed */
+} wishes[] = {
+    {"without lists the public", false, {0}, {0}, "example.com", "8.8.8.8", NULL},
+    {"and nothing else", false, {0}, {0}, "example.com", "10.0.0.1", "the host's address is not"},
+    {"any address", true, {0}, {0}, "example.com", "10.0.0.1", NULL},
+    {"a network that was opened", false, LISTS("10.0.0.0/24"), {0}, "x", "10.0.0.1", NULL},
+    {"does not open the next", false, LISTS("10.0.0.0/24"), {0}, "x", "10.0.1.1", "the host's"},
+    {"a host that was opened", false, LISTS("hooks"), {0}, "hooks", "10.0.1.1", NULL},
+    {"what was opened takes nothing from the public",
+     false,
+     LISTS("hooks"),
+     {0},
+     "x",
+     "8.8.8.8",
+     NULL},
+    {"only a host", false, {0}, LISTS("*.example.com"), "a.example.com", "8.8.8.8", NULL},
+    {"and no other",
+     false,
+     {0},
+     LISTS("*.example.com"),
+     "x",
+     "8.8.8.8",
+     "webhook_only lists neither"},
+    {"also where all is private",
+     true,
+     {0},
+     LISTS("a"),
+     "x",
+     "10.0.0.1",
+     "webhook_only lists neither"},
+    {"only a network", false, {0}, LISTS("8.8.8.0/24", "a"), "x", "8.8.8.8", NULL},
+    {"being listed does not open it",
+     false,
+     {0},
+     LISTS("a"),
+     "a",
+     "10.0.0.1",
+     "the host's address"},
+    {"being opened does not list it", false, LISTS("a"), LISTS("b"), "a", "10.0.0.1",
+     "webhook_only"},
+    {"both do", false, LISTS("10.0.0.0/8"), LISTS("a"), "a", "10.0.0.1", NULL},
+};
+
+static struct config_list list_of(const char *const items[4])
+{
+    struct config_list list = {(char **)(uintptr_t)items, 0};
+
+    while (list.count < 4 && items[list.count])
+        list.count++;
+    return list;
+}
+
+static void follows_the_lists(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        const struct wish *w = &wishes[i];
+        const struct config_list allow = list_of(w->allow), only = list_of(w->only);
+        const struct guard_settings settings = {w->allow_private, &allow, &only};
+        struct sockaddr_in v4 = {.sin_family = AF_INET};
+        struct guard_refused refused;
+        struct guard *guard;
+        struct err err;
+        bool allowed;
+
+        assert_int_equal(guard_new(&settings, &guard, &err), OK);
+        inet_pton(AF_INET, w->address, &v4.sin_addr);
+        allowed = guard_allows(guard, str_c(w->host), (struct sockaddr *)&v4, sizeof(v4), &refused);
+        if (allowed != !w->refused)
+            fail_msg("%s: %s", w->says, allowed ? "allowed" : refused.why);
+        if (w->refused && strncmp(refused.why, w->refused, strlen(w->refused)) != 0)
+            fail_msg("%s: %s", w->says, refused.why);
+        guard_free(guard);
+    }
+}
+
+static void says_which_list_is_wrong(void **state)
+{
+    const struct config_list wrong = {(char *[]){(char *)(uintptr_t) "10.0.0.0/40"}, 1};
+    struct guard *guard;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(guard_new(&(struct guard_settings){.allow = &wrong}, &guard, &err), FAILED);
+    assert_non_null(strstr(err.message, "webhook_allow: 10.0.0.0/40"));
+    assert_int_equal(guard_new(&(struct guard_settings){.only = &wrong}, &guard, &err), FAILED);
+    assert_non_null(strstr(err.message, "webhook_only: 10.0.0.0/40"));
+    guard_free(NULL);
+}
+
 static const struct url {
     const char *text;
     const char *error; /* NULL: fine */
@@ -225,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_addresses),
         cmocka_unit_test(refuses_what_is_no_internet_address),
+        cmocka_unit_test(follows_the_lists),
+        cmocka_unit_test(says_which_list_is_wrong),
         cmocka_unit_test(judges_urls_without_quoting_them),
     };
 
