@@ -76,6 +76,13 @@ $(BUILD)/tests/%: tests/unit/%.c $(LIB)
 unit: $(UNIT_BIN)
 	@failed=0; for t in $(UNIT_BIN); do $$t || failed=1; done; exit $$failed
 
+# Random policies against a real PostgreSQL; tests/property/run.sh runs it.
+PROPERTY_SRC := $(wildcard tests/property/*.c)
+
+$(BUILD)/tests/rls_property: $(PROPERTY_SRC) $(wildcard tests/property/*.h) $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/property $(CFLAGS) $(LDFLAGS) -o $@ $(PROPERTY_SRC) $(LIB_OBJ) $(LDLIBS)
+
 run:
 	@scripts/run.sh
 

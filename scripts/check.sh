@@ -85,6 +85,11 @@ suite fuzz-corpus env FUZZ_BUILD="$build/fuzz-replay" bash tests/fuzz/replay.sh
 pg_port=$(free_port 54350)
 if scripts/cluster.sh start "$dir" "$pg_port"; then
   suite sql env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres bash tests/sql/run.sh
+  if run_logged rls-property-build make --no-print-directory -s -j"$(nproc)" WERROR=1 "$build/tests/rls_property"; then
+    suite rls-property env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres RLS_PROPERTY="$build/tests/rls_property" bash tests/property/run.sh
+  else
+    add rls-property 0 1
+  fi
 else
   pg_port=
   add sql 0 1
@@ -103,7 +108,7 @@ sanitized_suite() { # sanitizers files...
   fi
 }
 if [ -z "${SAN:-}" ]; then
-  sanitized_suite address,undefined main operation realtime rules webhooks
-  sanitized_suite thread main realtime rules
+  sanitized_suite address,undefined main operation realtime policies rules webhooks
+  sanitized_suite thread main realtime policies rules
 fi
 finish

@@ -76,6 +76,7 @@
     X(jwks_read_time_us, gauge, "When jwt_jwks_url was last fetched, microseconds since 1970")     \
     X(authorizations_total, counter, "Questions put to the database about private topics")         \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
+    X(rls_checks_total, counter, "Questions put to the database whether policies are as they were")\
     X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \
     X(rls_errors_total, counter, "Policies that failed with an error")                             \
     X(attempts_total, counter, "Webhook requests made")                                            \

@@ -4,11 +4,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "policy/policy.h"
 #include "realtime/names.h"
 #include "row/predicate.h"
 
 struct json_t;
 struct channel;
+struct session;
 
 #define BINDING_MAX_NAME 255
 
@@ -21,7 +23,14 @@ struct binding {
     struct names select;      /* empty: every column */
 
     struct channel *channel; /* who asked */
-    size_t at[2];            /* the hub's: where it stands in its lists */
+
+    /* The hub's, see crowd.c: whose rights count, what the claims come to in the policies that the
+     * binding is filed by, and where it stands in which list. */
+    const struct session *session;
+    struct policy_session *bound;
+    size_t at[3];
+    bool is_filed[POLICY_MAX_KEYS]; /* by a key of the policies; if not, in no list of it */
+    size_t at_key[POLICY_MAX_KEYS];
 };
 
 /* Reads one entry of config.postgres_changes. `filter` and `select` that cannot work are FAILED

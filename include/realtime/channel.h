@@ -61,6 +61,8 @@ struct str channel_name(const struct channel *channel);
 
 /* From now on it is sent what its bindings and its room get. */
 void channel_enter(struct channel *channel);
+/* Takes over the reference: from now on these rights count. */
+void channel_set_session(struct channel *channel, struct session *session);
 
 void channel_leave(struct channel *channel, const struct phoenix_frame *frame);
 

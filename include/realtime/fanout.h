@@ -1,8 +1,9 @@
 /* From an event to the clients: who bound it, who may read it, one frame for all of them.
  *
  * Rows wait in one line, in commit order, until every session concerned has its verdict; the line
- * moves only at its head, so no client ever sees two changes the wrong way round. Verdicts come
- * from rls, which asks PostgreSQL; a question that is decided already is not asked. */
+ * moves only at its head, so no client ever sees two changes the wrong way round. First rls asks
+ * whether what is known of the policies holds; then those who bound the row are found, and policies
+ * that are understood are judged in memory; what is still open rls asks PostgreSQL. */
 #ifndef PGHERALD_REALTIME_FANOUT_H
 #define PGHERALD_REALTIME_FANOUT_H
 
@@ -26,6 +27,7 @@ void fanout_take(struct fanout *fanout, struct event *event);
 
 /* What rls reports. */
 void fanout_ready(struct fanout *fanout);
+void fanout_checked(struct fanout *fanout, const struct err *err);
 void fanout_answered(struct fanout *fanout, const struct err *err);
 void fanout_lost(struct fanout *fanout);
 

@@ -15,6 +15,7 @@ struct view {
     const struct names *hidden; /* columns that may not be read; never NULL */
     const struct names *select; /* columns that are wanted, and the key; empty: all; never NULL */
     bool old_whole;             /* of the old row more than the key may be shown */
+    bool left; /* an UPDATE took the row out of view: told as a DELETE, by the old key alone */
 };
 
 void payload_write(struct buf *out, const struct event_row *row, const struct view *view);

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "base/stats.h"
+#include "realtime/policies.h"
 #include "realtime/question.h"
 
 #define RLS_MAX_BATCH 64
@@ -15,12 +16,14 @@
 struct rls;
 
 struct rls_events {
-    /* A batch can be put: after connecting, and after every on_answer. */
+    /* A batch or a check can be put: after connecting, after every on_answer and on_checked. */
     void (*on_ready)(void *arg);
+    /* What was asked of the policies is known, or, with an error, nothing of it. */
+    void (*on_checked)(void *arg, const struct err *err);
     /* The verdicts of the batch are filled in; or, with an error, the database refused the batch
      * (time-out, a function that is missing) and they are as they were. */
     void (*on_answer)(void *arg, const struct err *err);
-    /* The connection is gone, and with it the batch; on_ready will come again. */
+    /* The connection is gone, with the batch and the check; on_ready will come again. */
     void (*on_lost)(void *arg);
 };
 
@@ -31,6 +34,12 @@ void rls_close(struct rls *rls); /* no event follows; NULL is fine */
 bool rls_is_ready(const struct rls *rls);
 /* The questions stay with the caller, and must stay, until on_answer or on_lost. */
 void rls_ask(struct rls *rls, struct question *const *questions, size_t count);
+
+/* The same for what is known of policies: whether it can be asked, and asking what
+ * policies_question() says, after a while. The policies stay with the caller, and learn the answer.
+ */
+bool rls_can_check(const struct rls *rls);
+void rls_check(struct rls *rls, struct policies *policies, unsigned delay_ms);
 
 /* Whether a client may have this role, as far as we know. A no makes us look again soon. */
 enum rls_role { RLS_ROLE_YES, RLS_ROLE_NO, RLS_ROLE_UNKNOWN };

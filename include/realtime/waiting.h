@@ -4,11 +4,14 @@
 #define PGHERALD_REALTIME_WAITING_H
 
 #include "realtime/channel.h"
+#include "realtime/policies.h"
 #include "realtime/question.h"
 
-/* A binding that the row satisfies. Those of one channel are chained. */
+/* A binding that the row satisfies, or did before an UPDATE. Those of one channel are chained. */
 struct target {
     struct binding *binding; /* kept alive by the recipient's channel */
+    bool now;                /* the change satisfies it */
+    bool before;             /* it would have been told had the old row been deleted */
     size_t next;             /* TARGET_NONE ends the chain */
 };
 #define TARGET_NONE SIZE_MAX
@@ -19,8 +22,15 @@ struct recipient {
     size_t first, last;      /* targets */
 };
 
+enum waiting_state {
+    WAITING_NEW,      /* nobody has looked at it */
+    WAITING_CHECKING, /* it is being asked whether what is known of its table holds */
+    WAITING_MATCHED   /* its recipients are known, and what the policies say in memory */
+};
+
 struct waiting {
     struct waiting *next;
+    enum waiting_state state;
     struct question question;
     struct recipient *recipients;
     size_t recipient_count, recipient_cap;
@@ -29,15 +39,18 @@ struct waiting {
     size_t bytes;      /* the memory it holds, about */
     unsigned attempts; /* how often it was put to the database */
     bool asked;        /* it is in the batch under way */
-    bool refused;      /* the database cannot answer: nobody gets it, everybody is told */
+    bool refused;      /* the database cannot answer: who depends on that is told to rejoin */
 };
 
-/* Finds everybody who bound the row; NULL if there is nobody. */
-struct waiting *waiting_new(struct core *core, struct event *event);
+struct waiting *waiting_new(struct event *event);
 /* The same for a message: there is nothing to ask about it, but it must not overtake the rows in
- * front of it. */
+ * front of it. NULL: nobody listens to its topic. */
 struct waiting *waiting_new_message(const struct core *core, struct event *event);
 void waiting_free(struct waiting *waiting);
+
+/* Finds everybody who bound the row and may be told of it, or may have to ask. A message knows its
+ * own. */
+void waiting_match(struct waiting *waiting, struct core *core, const struct policies *policies);
 
 /* Sends the row to those with a YES, the message to its topic. */
 void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms);

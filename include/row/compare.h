@@ -27,6 +27,8 @@ struct decimal {
 struct decimal decimal_parse(struct str s);
 /* Neither may be DECIMAL_NONE. <0, 0, >0. */
 int decimal_cmp(const struct decimal *a, const struct decimal *b);
+/* Equal numbers have equal hashes, however they are written. */
+uint64_t decimal_hash(const struct decimal *number);
 
 /* As boolin(): true yes on 1, false no off 0, and what they can be cut to, in any case. */
 bool bool_parse(struct str s, bool *out);

@@ -10,7 +10,7 @@ with asked as (
 )
 select v.question, v.session,
   v.visible and t.sent and a.kind = any (t.operations),
-  v.old_visible, v.rls,
+  v.old_visible and t.sent and a.kind = any (t.operations), v.rls,
   case when t.withheld is null then v.hidden else (t.withheld || coalesce(v.hidden, '[]')::jsonb)::text end,
   v.problem
 from pgherald.realtime_visible($1::jsonb, $2::jsonb) with ordinality as

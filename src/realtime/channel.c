@@ -71,16 +71,42 @@ static void count_bindings(struct core *core)
     stat_set(&core->stats->bindings, hub_count(core->hub));
 }
 
-void channel_enter(struct channel *channel)
+static void add_bindings(struct channel *channel)
 {
     struct core *core = channel->client->core;
 
-    room_enter(core, channel);
     for (size_t i = 0; i < channel->binding_count; i++) {
         channel->bindings[i]->channel = channel;
-        hub_add(core->hub, channel->bindings[i]);
+        hub_add(core->hub, channel->bindings[i], channel->session);
     }
     count_bindings(core);
+}
+
+static void remove_bindings(struct channel *channel)
+{
+    struct core *core = channel->client->core;
+
+    for (size_t i = 0; i < channel->binding_count; i++)
+        hub_remove(core->hub, channel->bindings[i]);
+    count_bindings(core);
+}
+
+void channel_enter(struct channel *channel)
+{
+    room_enter(channel->client->core, channel);
+    add_bindings(channel);
+}
+
+void channel_set_session(struct channel *channel, struct session *session)
+{
+    struct session *old = channel->session;
+
+    if (channel->room)
+        remove_bindings(channel);
+    channel->session = session;
+    if (channel->room)
+        add_bindings(channel);
+    session_unref(old);
 }
 
 static void exit_room(struct channel *channel)
@@ -91,9 +117,7 @@ static void exit_room(struct channel *channel)
         return;
     presence_leave(channel);
     room_leave(core, channel);
-    for (size_t i = 0; i < channel->binding_count; i++)
-        hub_remove(core->hub, channel->bindings[i]);
-    count_bindings(core);
+    remove_bindings(channel);
 }
 
 void channel_drop(struct channel *channel)

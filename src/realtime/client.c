@@ -73,13 +73,19 @@ void client_close(struct client *client, unsigned code, const char *reason)
 
 void client_send(struct client *client, struct frame *frame)
 {
+    struct core *core = client->core;
+    size_t limit = core->config->realtime_client_buffer_bytes;
+
     if (client->closing || !frame)
         return;
-    if (outbox_push(&client->outbox, frame, client->core->config->realtime_client_buffer_bytes)) {
+    if (outbox_push(&client->outbox, frame, limit)) {
+        unsigned full = (unsigned)(client->outbox.bytes * 100 / limit);
+
+        core->pressure = full > core->pressure ? full : core->pressure;
         client->out.wake(client->out.socket);
         return;
     }
-    stat_add(&client->core->stats->clients_slow_total, 1);
+    stat_add(&core->stats->clients_slow_total, 1);
     client_close(client, CLIENT_CLOSE_LATER, "messages were not read fast enough");
 }
 

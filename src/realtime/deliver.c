@@ -10,6 +10,7 @@
 
 #define MAX_PAYLOAD ((size_t)256 << 20)
 #define TELL_AGAIN_MS 10000 /* a channel hears of a failing policy at most so often */
+#define LOG_AGAIN_MS 1000   /* and so often the log */
 
 /* What a group of clients is shown, as text: made once, whoever asks for it. */
 struct body {
@@ -32,8 +33,12 @@ struct envelope {
     struct frame *frame;
 };
 
+/* What a target is told. */
+enum telling { TELL_NOTHING, TELL_CHANGE, TELL_LEFT };
+
 struct delivery {
     const struct waiting *waiting;
+    enum telling *tellings; /* of the targets; NOTHING too where it was told already */
     const struct event_row *row;
     struct core *core;
     uint64_t now_ms;
@@ -47,7 +52,7 @@ static const struct body *need_body(struct delivery *delivery, const struct view
     struct body *body = delivery->bodies;
 
     for (; body; body = body->next)
-        if (body->view.old_whole == view->old_whole &&
+        if (body->view.old_whole == view->old_whole && body->view.left == view->left &&
             names_equal(body->view.hidden, view->hidden) &&
             names_equal(body->view.select, view->select))
             return body;
@@ -126,7 +131,8 @@ static struct frame *need_frame(struct delivery *delivery, const struct channel 
     *envelope = wanted;
     envelope->ids = mem_array(id_count, sizeof(*ids));
     memcpy(envelope->ids, ids, id_count * sizeof(*ids));
-    envelope->frame = build_frame(envelope, delivery->row->change.kind);
+    envelope->frame =
+        build_frame(envelope, body->view.left ? CHANGE_DELETE : delivery->row->change.kind);
     envelope->next = delivery->all_envelopes;
     delivery->all_envelopes = envelope;
     map_add(&delivery->envelopes, &envelope->node, key);
@@ -172,22 +178,23 @@ static struct columns without(struct columns columns, const struct names *hidden
     return (struct columns){room, count};
 }
 
-/* A filter must not tell what the row does not: where something is withheld from the session, the
- * filter is tried again on what is left. */
-static bool still_matches(const struct delivery *delivery, const struct binding *binding,
-                          const struct view *view, bool old_withheld)
+/* Whether a filter is satisfied by what the session may see of the change: it must not tell what
+ * the row does not. Columns that are missing satisfy nothing. */
+static bool matches_visibly(const struct delivery *delivery, const struct binding *binding,
+                            enum change_kind kind, const struct verdict *verdict, bool old_withheld)
 {
     const struct event_row *row = delivery->row;
     struct change change = row->change;
     struct column *room;
     bool matches;
 
-    if (!binding->filter || (view->hidden->count == 0 && !old_withheld))
+    if (!binding->filter)
         return true;
-    room = mem_array(change.record.count + change.identity.count + 1, sizeof(*room));
-    change.identity = without(change.identity, view->hidden, old_withheld ? &row->change : NULL,
-                              room + change.record.count);
-    change.record = without(change.record, view->hidden, NULL, room);
+    room = mem_array(change.record.count + change.identity.count, sizeof(*room));
+    change.kind = kind;
+    change.identity = without(change.identity, verdict_hidden(verdict),
+                              old_withheld ? &row->change : NULL, room + change.record.count);
+    change.record = without(change.record, verdict_hidden(verdict), NULL, room);
     matches = predicate_matches(binding->filter, &change, row->types);
     free(room);
     return matches;
@@ -200,17 +207,63 @@ static bool is_old_withheld(const struct delivery *delivery, const struct verdic
     return delivery->row->change.kind == CHANGE_UPDATE && !verdict->old_visible;
 }
 
-/* Sends one frame for all targets from `first` on that want the same columns; marks them done. */
-static void send_group(struct delivery *delivery, const struct recipient *recipient, size_t first,
-                       const struct verdict *verdict, bool *done)
+/* Whether the row as it is now is one that the binding asks for and the session may read. */
+static bool is_in_view(const struct delivery *delivery, const struct target *target,
+                       const struct verdict *verdict)
 {
-    const struct target *targets = delivery->waiting->targets;
-    const struct names *select = &targets[first].binding->select;
+    enum change_kind kind = delivery->row->change.kind;
     bool old_withheld = is_old_withheld(delivery, verdict);
-    const struct view view = {
-        .hidden = &verdict->hidden,
-        .select = select,
-        .old_whole = delivery->row->change.kind == CHANGE_DELETE ? !verdict->rls : !old_withheld};
+
+    if (verdict->state != VERDICT_YES)
+        return false;
+    if (target->now && verdict_hidden(verdict)->count == 0 && !old_withheld)
+        return true; /* as the hub found it */
+    return matches_visibly(delivery, target->binding, kind, verdict, old_withheld);
+}
+
+static bool is_key_visible(const struct delivery *delivery, const struct verdict *verdict)
+{
+    const struct change *change = &delivery->row->change;
+
+    for (size_t i = 0; i < change->key_count; i++)
+        if (names_has(verdict_hidden(verdict), change->key[i]))
+            return false;
+    return change->key_count > 0;
+}
+
+/* An UPDATE that takes a row out of view is told by its key, if the session could read the row
+ * before and the filter held. */
+static enum telling choose_telling(const struct delivery *delivery, const struct target *target,
+                                   const struct verdict *verdict)
+{
+    if (is_in_view(delivery, target, verdict))
+        return target->now ? TELL_CHANGE : TELL_NOTHING;
+    if (target->before && verdict->old_visible && is_key_visible(delivery, verdict) &&
+        matches_visibly(delivery, target->binding, CHANGE_DELETE, verdict, false))
+        return TELL_LEFT;
+    return TELL_NOTHING;
+}
+
+static struct view view_of(const struct delivery *delivery, const struct binding *binding,
+                           const struct verdict *verdict, enum telling telling)
+{
+    struct view view = {.hidden = verdict_hidden(verdict), .select = &binding->select};
+
+    view.left = telling == TELL_LEFT;
+    if (!view.left)
+        view.old_whole = delivery->row->change.kind == CHANGE_DELETE
+                             ? !verdict->rls
+                             : !is_old_withheld(delivery, verdict);
+    return view;
+}
+
+/* Sends one frame for all targets from `first` on that are told the same of the same columns. */
+static void send_group(struct delivery *delivery, const struct recipient *recipient, size_t first)
+{
+    const struct verdict *verdict = &delivery->waiting->question.verdicts[recipient->place];
+    const struct target *targets = delivery->waiting->targets;
+    enum telling telling = delivery->tellings[first];
+    struct view view = view_of(delivery, targets[first].binding, verdict, telling);
     uint64_t ids[JOIN_MAX_BINDINGS];
     size_t id_count = 0;
     struct frame *frame;
@@ -218,14 +271,11 @@ static void send_group(struct delivery *delivery, const struct recipient *recipi
     for (size_t t = first; t != TARGET_NONE; t = targets[t].next) {
         const struct binding *binding = targets[t].binding;
 
-        if (done[t] || !names_equal(&binding->select, select))
+        if (delivery->tellings[t] != telling || !names_equal(&binding->select, view.select))
             continue;
-        done[t] = true;
-        if (still_matches(delivery, binding, &view, old_withheld))
-            ids[id_count++] = binding->id;
+        delivery->tellings[t] = TELL_NOTHING;
+        ids[id_count++] = binding->id;
     }
-    if (id_count == 0)
-        return;
     frame = need_frame(delivery, recipient->channel, need_body(delivery, &view), ids, id_count);
     if (frame)
         client_send(recipient->channel->client, frame);
@@ -251,26 +301,28 @@ static void tell_failure(struct delivery *delivery, struct channel *channel,
     channel_system(channel, false, STR("postgres_changes"), str_c(text.message));
 }
 
-static void serve(struct delivery *delivery, const struct recipient *recipient, bool *done)
+static void serve(struct delivery *delivery, const struct recipient *recipient)
 {
     const struct verdict *verdict = &delivery->waiting->question.verdicts[recipient->place];
     const struct target *targets = delivery->waiting->targets;
 
     if (!recipient->channel->client)
         return;
-    if (delivery->waiting->refused) {
+    if (delivery->waiting->refused && verdict->state == VERDICT_ASK) {
         channel_fail(recipient->channel);
         return;
     }
-    if (verdict->state != VERDICT_YES) {
+    if (verdict->state != VERDICT_YES)
         stat_add(&delivery->core->stats->rls_hidden_total, 1);
-        if (verdict->failed)
-            tell_failure(delivery, recipient->channel, verdict);
+    if (verdict->failed) {
+        tell_failure(delivery, recipient->channel, verdict);
         return;
     }
     for (size_t t = recipient->first; t != TARGET_NONE; t = targets[t].next)
-        if (!done[t] && recipient->channel->client)
-            send_group(delivery, recipient, t, verdict, done);
+        delivery->tellings[t] = choose_telling(delivery, &targets[t], verdict);
+    for (size_t t = recipient->first; t != TARGET_NONE; t = targets[t].next)
+        if (delivery->tellings[t] != TELL_NOTHING && recipient->channel->client)
+            send_group(delivery, recipient, t);
 }
 
 /* Messages about data (class 22) quote values of the row, which are nothing for a log. */
@@ -285,29 +337,33 @@ static void log_failures(const struct delivery *delivery)
     const struct change *change = &delivery->row->change;
     uint64_t failed = 0;
 
+    bool is_news = delivery->now_ms - delivery->core->failure_logged_ms >= LOG_AGAIN_MS;
+
     for (size_t i = 0; i < question->count; i++) {
         const struct verdict *verdict = &question->verdicts[i];
 
-        if (verdict->failed && failed++ == 0)
+        if (verdict->failed && failed++ == 0 && is_news)
             log_warn("realtime", "a policy failed, the row was not sent",
                      log_v("schema", change->schema), log_v("table", change->table),
                      log_s("role", question->sessions[i]->role),
                      log_s("sqlstate", verdict->sqlstate), log_s("error", words_for_log(verdict)));
     }
     stat_add(&delivery->core->stats->rls_errors_total, failed);
+    if (failed > 0 && is_news)
+        delivery->core->failure_logged_ms = delivery->now_ms;
 }
 
 static void deliver_row(struct waiting *waiting, struct core *core, uint64_t now_ms)
 {
     struct delivery delivery = {
         .waiting = waiting, .row = &waiting->question.event->row, .core = core, .now_ms = now_ms};
-    bool *done = mem_array(waiting->target_count, sizeof(*done));
 
+    delivery.tellings = mem_array(waiting->target_count, sizeof(*delivery.tellings));
     log_failures(&delivery);
     for (size_t i = 0; i < waiting->recipient_count; i++)
-        serve(&delivery, &waiting->recipients[i], done);
+        serve(&delivery, &waiting->recipients[i]);
     delivery_fini(&delivery);
-    free(done);
+    free(delivery.tellings);
 }
 
 void waiting_deliver(struct waiting *waiting, struct core *core, uint64_t now_ms)

@@ -6,8 +6,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "realtime/activity.h"
+#include "realtime/policies.h"
 #include "realtime/waiting.h"
 
+#define MAX_CHECK 64 /* rows that are matched in a turn, so that the sockets have one, too */
+#define RECHECK_MAX_MS 32
 #define MAX_WAITING 8192
 #define MAX_WAITING_BYTES ((size_t)64 << 20)
 #define MAX_BATCH_BYTES ((size_t)8 << 20)
@@ -18,7 +21,11 @@
 struct fanout {
     struct core *core;
     struct rls *rls;
+    struct policies *policies;
     struct waiting *first, *last;
+    struct waiting *unmatched; /* the first that is; NULL: none. All behind it are, too. */
+    bool checking;
+    unsigned recheck_ms; /* a transaction is not over for others yet: so long until we look again */
     size_t count, bytes;
     size_t singly; /* after a refused batch: so many rows are asked about one by one */
     lsn_t last_lsn;
@@ -30,6 +37,7 @@ struct fanout *fanout_new(struct core *core)
     struct fanout *fanout = mem_alloc(sizeof(*fanout));
 
     fanout->core = core;
+    fanout->policies = policies_new();
     return fanout;
 }
 
@@ -51,6 +59,7 @@ void fanout_free(struct fanout *fanout)
         return;
     while (fanout->first)
         waiting_free(pop(fanout));
+    policies_free(fanout->policies);
     free(fanout);
 }
 
@@ -66,7 +75,8 @@ bool fanout_has_room(const struct fanout *fanout)
 
 static bool is_decided(const struct waiting *waiting)
 {
-    return waiting->refused || !question_is_open(&waiting->question);
+    return waiting->state == WAITING_MATCHED &&
+           (waiting->refused || question_open(&waiting->question) == 0);
 }
 
 static void deliver_decided(struct fanout *fanout)
@@ -85,11 +95,11 @@ static size_t collect_batch(struct fanout *fanout, struct question **batch)
 {
     size_t count = 0, bytes = 0, sessions = 0, limit = fanout->singly > 0 ? 1 : RLS_MAX_BATCH;
 
-    for (struct waiting *w = fanout->first; w && count < limit; w = w->next) {
+    for (struct waiting *w = fanout->first; w != fanout->unmatched && count < limit; w = w->next) {
         if (is_decided(w))
             continue;
         bytes += w->question.event->msg.bytes;
-        sessions += w->question.count;
+        sessions += question_open(&w->question);
         if (count > 0 && (bytes > MAX_BATCH_BYTES || sessions > MAX_BATCH_SESSIONS))
             break;
         w->asked = true;
@@ -113,6 +123,78 @@ static void ask(struct fanout *fanout)
         rls_ask(fanout->rls, batch, count);
 }
 
+/* Asks with the check about the table of the row, false if the check is full. */
+static bool want(struct fanout *fanout, const struct event *event)
+{
+    const struct change *change = &event->row.change;
+
+    return event->kind == EVENT_MESSAGE ||
+           policies_want(fanout->policies, fanout->core->hub, change->schema, change->table);
+}
+
+/* Whether the check saw what the row's transaction has done. */
+static bool has_seen(const struct fanout *fanout, const struct event *event)
+{
+    return event->kind == EVENT_MESSAGE || policies_hold(fanout->policies, event->row.change.xid);
+}
+
+/* Rows come faster than clients read: whoever does read gets the time for it. One that does not is
+ * over its limit soon, and delays nobody any more. */
+static unsigned pause_ms(struct core *core)
+{
+    unsigned pressure = core->pressure;
+
+    core->pressure = 0;
+    if (pressure < 50)
+        return 0;
+    return pressure < 75 ? 10 : 40;
+}
+
+/* Whether what is known of the policies still holds is asked once for many rows, after all of them
+ * have come: so a policy or grant that was changed before a row was written is heeded. */
+static void check(struct fanout *fanout)
+{
+    size_t count = 0;
+
+    if (!fanout->rls || fanout->checking || !fanout->unmatched || !rls_can_check(fanout->rls))
+        return;
+    policies_begin(fanout->policies);
+    for (struct waiting *w = fanout->unmatched; w && count < MAX_CHECK; w = w->next, count++) {
+        if (!want(fanout, w->question.event))
+            break;
+        w->state = WAITING_CHECKING;
+    }
+    fanout->checking = true;
+    rls_check(fanout->rls, fanout->policies, fanout->recheck_ms + pause_ms(fanout->core));
+}
+
+/* Rows of a transaction that the check could not see yet, and all behind them, are checked again.
+ */
+static void match_checked(struct fanout *fanout)
+{
+    const struct waiting *first = fanout->unmatched;
+    bool hold = true;
+
+    for (struct waiting *w = fanout->unmatched; w && w->state == WAITING_CHECKING; w = w->next) {
+        size_t before = w->bytes;
+
+        hold = hold && has_seen(fanout, w->question.event);
+        if (!hold) {
+            w->state = WAITING_NEW;
+            continue;
+        }
+        waiting_match(w, fanout->core, fanout->policies);
+        fanout->bytes += w->bytes - before;
+        fanout->unmatched = w->next;
+    }
+    if (fanout->unmatched != first || !first)
+        fanout->recheck_ms = 0;
+    else
+        fanout->recheck_ms = fanout->recheck_ms ? fanout->recheck_ms * 2 : 1;
+    if (fanout->recheck_ms > RECHECK_MAX_MS)
+        fanout->recheck_ms = RECHECK_MAX_MS;
+}
+
 /* After a reconnect the pipeline reads again from its checkpoint: what was here already has gone to
  * the clients. */
 static bool is_past(struct fanout *fanout, lsn_t commit_lsn, uint64_t ordinal)
@@ -125,11 +207,8 @@ static bool is_past(struct fanout *fanout, lsn_t commit_lsn, uint64_t ordinal)
     return false;
 }
 
-/* NULL: it is for nobody. */
 static void line_up(struct fanout *fanout, struct waiting *waiting)
 {
-    if (!waiting)
-        return;
     if (fanout->last)
         fanout->last->next = waiting;
     else
@@ -137,26 +216,37 @@ static void line_up(struct fanout *fanout, struct waiting *waiting)
     fanout->last = waiting;
     fanout->count++;
     fanout->bytes += waiting->bytes;
-    deliver_decided(fanout);
+    if (waiting->state == WAITING_NEW && !fanout->unmatched)
+        fanout->unmatched = waiting;
 }
 
 static void take_row(struct fanout *fanout, struct event *event)
 {
     const struct event_row *row = &event->row;
+    const struct change *change = &row->change;
 
-    if (is_past(fanout, row->commit_lsn, row->ordinal) || row->change.kind == CHANGE_TRUNCATE)
+    if (is_past(fanout, row->commit_lsn, row->ordinal) || change->kind == CHANGE_TRUNCATE)
         return;
-    line_up(fanout, waiting_new(fanout->core, event));
+    if (hub_follows(fanout->core->hub, change->schema, change->table))
+        line_up(fanout, waiting_new(event));
 }
 
+/* A message knows whom it is for, unless it stands behind rows that do not. */
 static void take_message(struct fanout *fanout, struct event *event)
 {
     const struct event_message *message = &event->message;
+    struct waiting *waiting;
 
     if (is_past(fanout, message->commit_lsn, message->ordinal))
         return;
     recent_note(&fanout->core->recent, message->xid, clock_monotonic_ms());
-    line_up(fanout, waiting_new_message(fanout->core, event));
+    waiting = waiting_new_message(fanout->core, event);
+    if (!waiting)
+        return;
+    if (!fanout->unmatched)
+        waiting->state = WAITING_MATCHED;
+    line_up(fanout, waiting);
+    deliver_decided(fanout);
 }
 
 static bool has_missed(const struct channel *channel, const struct event_gap *gap)
@@ -211,13 +301,26 @@ void fanout_take(struct fanout *fanout, struct event *event)
         break;
     }
     msg_unref(&event->msg);
-    ask(fanout);
+    check(fanout);
 }
 
 void fanout_ready(struct fanout *fanout)
 {
     deliver_decided(fanout);
+    check(fanout);
     ask(fanout);
+}
+
+/* Without an answer the database is asked about each row, which needs no knowledge of ours. */
+void fanout_checked(struct fanout *fanout, const struct err *err)
+{
+    if (err)
+        log_error("realtime",
+                  "cannot learn the policies of tables, rows are asked about one by one",
+                  log_err(err));
+    fanout->checking = false;
+    match_checked(fanout);
+    deliver_decided(fanout);
 }
 
 static void refuse(struct fanout *fanout, struct waiting *waiting)
@@ -266,7 +369,10 @@ void fanout_lost(struct fanout *fanout)
         if (w->asked && asked == 1 && w->attempts >= MAX_ATTEMPTS)
             refuse(fanout, w);
         w->asked = false;
+        if (w->state == WAITING_CHECKING)
+            w->state = WAITING_NEW;
     }
+    fanout->checking = false;
     fanout->singly += asked;
     deliver_decided(fanout);
 }

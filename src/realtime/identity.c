@@ -54,8 +54,7 @@ enum result identify(struct core *core, struct str text, const struct token *fal
 
 void identity_assume(struct channel *channel, const struct identity *identity)
 {
-    session_unref(channel->session);
-    channel->session = identity->session;
+    channel_set_session(channel, identity->session);
     channel->expires = identity->expires;
     channel->signer = identity->signer;
     channel->token_hash = identity->token_hash;

@@ -39,7 +39,7 @@ static enum fault find_fault(const struct event_row *row, const struct view *vie
     for (size_t i = 0; i < row->change.key_count; i++)
         if (names_has(view->hidden, row->change.key[i]))
             return FAULT_KEY_HIDDEN;
-    return row->source_bytes > PAYLOAD_MAX_SOURCE ? FAULT_TOO_LARGE : FAULT_NONE;
+    return row->source_bytes > PAYLOAD_MAX_SOURCE && !view->left ? FAULT_TOO_LARGE : FAULT_NONE;
 }
 
 /* One walk over the columns that are shown; what to do with each depends on `part`. */
@@ -122,7 +122,12 @@ static void each_old(struct writer *w, each_fn *each)
     }
 }
 
-static void write_head(struct buf *out, const struct event_row *row)
+static enum change_kind kind_told(const struct event_row *row, const struct view *view)
+{
+    return view->left ? CHANGE_DELETE : row->change.kind;
+}
+
+static void write_head(struct buf *out, const struct event_row *row, const struct view *view)
 {
     char time[CLOCK_ISO_TEXT], lsn[LSN_TEXT];
 
@@ -133,16 +138,19 @@ static void write_head(struct buf *out, const struct event_row *row)
     buf_add_str(out, STR(",\"commit_timestamp\":\""));
     buf_add_c(out, clock_iso_ms(row->change.commit_time, time));
     buf_add_str(out, STR("\",\"type\":\""));
-    buf_add_str(out, payload_type(row->change.kind));
+    buf_add_str(out, payload_type(kind_told(row, view)));
     buf_add_str(out, STR("\",\"commit_lsn\":\""));
     buf_add_c(out, lsn_format(row->commit_lsn, lsn));
     buf_add_str(out, STR("\",\"ordinal\":"));
     buf_add_u64(out, row->ordinal);
+    if (view->left)
+        buf_add_str(out, STR(",\"left\":true"));
 }
 
 static void write_row(struct writer *w)
 {
-    bool gone = w->row->change.kind == CHANGE_DELETE;
+    enum change_kind kind = kind_told(w->row, w->view);
+    bool gone = kind == CHANGE_DELETE;
 
     buf_add_str(w->out, STR(",\"columns\":["));
     if (gone)
@@ -155,7 +163,7 @@ static void write_row(struct writer *w)
         each_current(w, write_value);
         buf_add_char(w->out, '}');
     }
-    if (w->row->change.kind != CHANGE_INSERT) {
+    if (kind != CHANGE_INSERT) {
         buf_add_str(w->out, STR(",\"old_record\":{"));
         each_old(w, write_value);
         buf_add_char(w->out, '}');
@@ -166,7 +174,7 @@ void payload_write(struct buf *out, const struct event_row *row, const struct vi
 {
     struct writer w = {.out = out, .row = row, .view = view};
 
-    write_head(out, row);
+    write_head(out, row, view);
     switch (find_fault(row, view)) {
     case FAULT_NO_KEY:
         buf_add_str(out, STR(",\"columns\":[],\"record\":{},\"errors\":"

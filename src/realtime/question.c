@@ -11,13 +11,17 @@ void question_init(struct question *question, struct event *event)
     memset(question, 0, sizeof(*question));
     msg_ref(&event->msg);
     question->event = event;
+    /* With nothing but the key in the old row there is nothing in it to be kept from anyone. */
+    question->wants_old = event->kind == EVENT_ROW && event->row.change.kind == CHANGE_UPDATE &&
+                          event->row.change.identity.count > event->row.change.key_count;
 }
 
 void question_fini(struct question *question)
 {
     for (size_t i = 0; i < question->count; i++) {
         session_unref(question->sessions[i]);
-        names_fini(&question->verdicts[i].hidden);
+        names_fini(&question->verdicts[i].answered);
+        access_unref(question->verdicts[i].access);
         free(question->verdicts[i].problem);
     }
     free(question->sessions);
@@ -44,12 +48,13 @@ size_t question_place(struct question *question, struct session *session, uint64
     return session->place;
 }
 
-bool question_is_open(const struct question *question)
+size_t question_open(const struct question *question)
 {
+    size_t open = 0;
+
     for (size_t i = 0; i < question->count; i++)
-        if (question->verdicts[i].state == VERDICT_ASK)
-            return true;
-    return false;
+        open += question->verdicts[i].state == VERDICT_ASK;
+    return open;
 }
 
 /* {"column": "PostgreSQL's text of the value"}: what a type's input function takes back. */
@@ -73,6 +78,8 @@ static void write_text(struct buf *out, const struct column *column)
 
 static void write_column(struct buf *out, const struct column *column, bool *comma)
 {
+    if (!policy_is_carried(column))
+        return;
     if (*comma)
         buf_add_char(out, ',');
     *comma = true;
@@ -81,33 +88,25 @@ static void write_column(struct buf *out, const struct column *column, bool *com
     write_text(out, column);
 }
 
-static void write_columns(struct buf *out, struct columns columns)
+static void write_image(struct buf *out, struct columns record, struct columns rest)
 {
     bool comma = false;
 
     buf_add_char(out, '{');
-    for (size_t i = 0; i < columns.count; i++)
-        write_column(out, &columns.items[i], &comma);
+    for (size_t i = 0; i < record.count; i++)
+        write_column(out, &record.items[i], &comma);
+    for (size_t i = 0; i < rest.count; i++)
+        if (!columns_find(record, rest.items[i].name))
+            write_column(out, &rest.items[i], &comma);
     buf_add_char(out, '}');
 }
 
-/* The row that is judged: as it is after the change, for DELETE as it was. */
-static void write_image(struct buf *out, const struct change *change)
+void question_image(const struct change *change, struct columns *record, struct columns *rest)
 {
-    bool comma = change->record.count > 0;
+    bool whole = change->kind == CHANGE_UPDATE && change_has_full_identity(change);
 
-    if (change->kind == CHANGE_DELETE) {
-        write_columns(out, change->identity);
-        return;
-    }
-    write_columns(out, change->record);
-    if (change->kind != CHANGE_UPDATE || !change_has_full_identity(change))
-        return;
-    buf_truncate(out, out->len - 1);
-    for (size_t i = 0; i < change->identity.count; i++)
-        if (!columns_find(change->record, change->identity.items[i].name))
-            write_column(out, &change->identity.items[i], &comma);
-    buf_add_char(out, '}');
+    *record = change->kind == CHANGE_DELETE ? change->identity : change->record;
+    *rest = whole ? change->identity : (struct columns){0};
 }
 
 static void write_sessions(struct question *question, uint64_t stamp, struct buf *places,
@@ -148,7 +147,9 @@ static void write_question(struct question *question, uint64_t stamp, struct buf
                            struct buf *sessions, size_t *known)
 {
     const struct change *change = &question->event->row.change;
+    struct columns record, rest;
 
+    question_image(change, &record, &rest);
     buf_add_str(out, STR("{\"schema\":"));
     json_add_string(out, change->schema);
     buf_add_str(out, STR(",\"table\":"));
@@ -158,11 +159,10 @@ static void write_question(struct question *question, uint64_t stamp, struct buf
     buf_add_c(out, kind_name(change->kind));
     buf_add_char(out, '"');
     buf_add_str(out, STR(",\"row\":"));
-    write_image(out, change);
-    /* With nothing but the key in the old row there is nothing in it to be kept from anyone. */
-    if (change->kind == CHANGE_UPDATE && change->identity.count > change->key_count) {
+    write_image(out, record, rest);
+    if (question->wants_old) {
         buf_add_str(out, STR(",\"old\":"));
-        write_columns(out, change->identity);
+        write_image(out, change->identity, (struct columns){0});
     }
     buf_add_str(out, STR(",\"key\":["));
     for (size_t i = 0; i < change->key_count; i++) {

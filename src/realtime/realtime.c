@@ -82,6 +82,13 @@ static void on_ready(void *arg)
     uv_async_send(&realtime->wake);
 }
 
+static void on_checked(void *arg, const struct err *err)
+{
+    struct realtime *realtime = arg;
+
+    fanout_checked(realtime->fanout, err);
+}
+
 static void on_answer(void *arg, const struct err *err)
 {
     struct realtime *realtime = arg;
@@ -210,7 +217,7 @@ static void free_all(struct realtime *realtime)
 enum result realtime_start(const struct config *config, struct stats *stats, struct queue *inbox,
                            struct realtime **out, struct err *err)
 {
-    static const struct rls_events events = {on_ready, on_answer, on_lost};
+    static const struct rls_events events = {on_ready, on_checked, on_answer, on_lost};
     struct realtime *realtime = mem_alloc(sizeof(*realtime));
     int failure;
 

@@ -26,6 +26,7 @@ enum rls_state {
 struct rls {
     uv_loop_t *loop;
     uv_timer_t *retry; /* its own allocation: it outlives us until libuv has closed it */
+    uv_timer_t *pause; /* before a check; the same */
     char *database_url;
     struct stats *stats;
     struct rls_events events;
@@ -37,6 +38,7 @@ struct rls {
     struct question **batch; /* while ASKING */
     size_t batch_count;
     struct buf questions, sessions;
+    struct policies *policies; /* while they are being checked */
 
     char **roles;
     size_t role_count;
@@ -70,6 +72,8 @@ static void on_lost(void *arg, const struct err *err)
     pg_conn_close(rls->conn);
     rls->conn = NULL;
     rls->batch_count = 0;
+    rls->policies = NULL;
+    uv_timer_stop(rls->pause);
     rls->roles_loading = false;
     move(rls, RLS_WAITING);
     uv_timer_start(rls->retry, on_retry, rls->backoff_ms, 0);
@@ -134,6 +138,15 @@ static void connect_now(struct rls *rls)
     rls->conn = pg_conn_open(rls->loop, &options, &events, rls);
 }
 
+static uv_timer_t *new_timer(struct rls *rls)
+{
+    uv_timer_t *timer = mem_alloc(sizeof(*timer));
+
+    uv_timer_init(rls->loop, timer);
+    timer->data = rls;
+    return timer;
+}
+
 struct rls *rls_open(uv_loop_t *loop, const char *database_url, struct stats *stats,
                      const struct rls_events *events, void *arg)
 {
@@ -146,9 +159,8 @@ struct rls *rls_open(uv_loop_t *loop, const char *database_url, struct stats *st
     rls->arg = arg;
     rls->backoff_ms = BACKOFF_FIRST_MS;
     rls->batch = mem_array(RLS_MAX_BATCH, sizeof(struct question *));
-    rls->retry = mem_alloc(sizeof(*rls->retry));
-    uv_timer_init(loop, rls->retry);
-    rls->retry->data = rls;
+    rls->retry = new_timer(rls);
+    rls->pause = new_timer(rls);
     buf_init(&rls->questions, MAX_QUESTION_BYTES);
     buf_init(&rls->sessions, MAX_QUESTION_BYTES);
     connect_now(rls);
@@ -167,6 +179,7 @@ void rls_close(struct rls *rls)
     move(rls, RLS_CLOSED);
     pg_conn_close(rls->conn);
     uv_close((uv_handle_t *)rls->retry, free_timer);
+    uv_close((uv_handle_t *)rls->pause, free_timer);
     free_roles(rls);
     buf_fini(&rls->questions);
     buf_fini(&rls->sessions);
@@ -190,8 +203,8 @@ static bool read_verdict(const struct pg_result *result, size_t row, struct verd
 
     if (!names_parse(pg_result_value(result, row, 5), &hidden))
         return false;
-    names_fini(&verdict->hidden);
-    verdict->hidden = hidden;
+    names_fini(&verdict->answered);
+    verdict->answered = hidden;
     verdict->state = str_eq(visible, STR("t")) ? VERDICT_YES : VERDICT_NO;
     verdict->old_visible = str_eq(pg_result_value(result, row, 3), STR("t"));
     verdict->rls = !str_eq(pg_result_value(result, row, 4), STR("f"));
@@ -266,6 +279,74 @@ void rls_ask(struct rls *rls, struct question *const *questions, size_t count)
     stat_add(&rls->stats->rls_questions_total, 1);
     move(rls, RLS_ASKING);
     pg_conn_query(rls->conn, sql_realtime_visible, params, 2, on_answer, rls);
+}
+
+bool rls_can_check(const struct rls *rls)
+{
+    return (rls->state == RLS_READY || rls->state == RLS_ASKING) && !rls->policies;
+}
+
+static struct str value_or_null(const struct pg_result *result, size_t row, size_t column)
+{
+    return pg_result_is_null(result, row, column) ? (struct str){0}
+                                                  : pg_result_value(result, row, column);
+}
+
+static enum result learn(struct policies *policies, const struct pg_result *result, struct err *err)
+{
+    if (pg_result_rows(result) == 0)
+        return err_set(err, "pgherald.realtime_policies() gave no answer");
+    for (size_t row = 0; row < pg_result_rows(result); row++) {
+        struct str place = pg_result_value(result, row, 0), print = value_or_null(result, row, 1);
+        uint64_t number;
+
+        if (row == 0 && str_eq(place, STR("-1")))
+            policies_set_snapshot(policies, print);
+        else if (row > 0 && str_to_u64(place, &number))
+            policies_learn(policies, number, print, value_or_null(result, row, 2));
+        else
+            return err_set(err, "pgherald.realtime_policies() gave an answer that cannot be read; "
+                                "run `pgherald init` to install this version's");
+    }
+    return OK;
+}
+
+static void on_checked(void *arg, const struct pg_result *result, const struct err *refusal)
+{
+    struct rls *rls = arg;
+    struct policies *policies = rls->policies;
+    struct err err;
+
+    if (!refusal && learn(policies, result, &err) != OK)
+        refusal = &err;
+    if (refusal)
+        policies_doubt(policies);
+    rls->policies = NULL;
+    rls->events.on_checked(rls->arg, refusal);
+    if (rls_can_check(rls))
+        rls->events.on_ready(rls->arg);
+}
+
+static void send_check(struct rls *rls)
+{
+    const struct pg_param param = {policies_question(rls->policies)};
+
+    stat_add(&rls->stats->rls_checks_total, 1);
+    pg_conn_query(rls->conn, sql_realtime_policies, &param, 1, on_checked, rls);
+}
+
+static void on_pause(uv_timer_t *timer)
+{
+    send_check(timer->data);
+}
+
+void rls_check(struct rls *rls, struct policies *policies, unsigned delay_ms)
+{
+    rls->policies = policies;
+    if (delay_ms > 0)
+        uv_timer_start(rls->pause, on_pause, delay_ms, 0);
+    else
+        send_check(rls);
 }
 
 enum rls_role rls_role(struct rls *rls, const char *role)

@@ -115,6 +115,19 @@ int decimal_cmp(const struct decimal *a, const struct decimal *b)
     return a->negative ? compare_magnitudes(b, a) : compare_magnitudes(a, b);
 }
 
+uint64_t decimal_hash(const struct decimal *number)
+{
+    struct str digits = number->digits;
+    bool negative = number->kind == DECIMAL_FINITE && number->negative;
+    uint64_t hash = (uint64_t)number->kind << 1 | negative;
+
+    hash = (hash ^ (uint64_t)number->power) * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t i = 0; i < digits.len; i++)
+        if (digits.data[i] != '.')
+            hash = (hash ^ (unsigned char)digits.data[i]) * UINT64_C(0x100000001b3);
+    return hash ^ hash >> 32;
+}
+
 bool bool_parse(struct str s, bool *out)
 {
     static const struct {

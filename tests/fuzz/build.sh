@@ -10,7 +10,7 @@ for source in tests/fuzz/*_fuzz.c; do
 done
 
 # The folders that targets reach into: pure code, so neither a server nor a loop is needed.
-sources=(src/base/*.c src/row/*.c src/config/*.c src/decode/*.c src/stream/protocol.c
+sources=(src/base/*.c src/row/*.c src/policy/*.c src/config/*.c src/decode/*.c src/stream/protocol.c
   src/realtime/phoenix.c src/realtime/phoenix_binary.c src/token/*.c src/vault/*.c
   src/cli/oauth_grant.c)
 

@@ -283,6 +283,17 @@ static void test_unasked_rows_wait(void **state)
     fanout_free(fanout);
 }
 
+/* A row with its recipients, of whom nothing is known. */
+static struct waiting *match(struct world *w, struct event *event)
+{
+    struct policies *policies = policies_new();
+    struct waiting *waiting = waiting_new(event);
+
+    waiting_match(waiting, &w->core, policies);
+    policies_free(policies);
+    return waiting;
+}
+
 struct verdict_row {
     const char *says;
     enum verdict_state state;
@@ -306,8 +317,7 @@ static void deliver(struct world *w, const struct verdict_row *row)
         row->filter);
     say(w->client, join);
     drop_all(w->client);
-    waiting = waiting_new(&w->core, event);
-    assert_non_null(waiting);
+    waiting = match(w, event);
     assert_int_equal(waiting->question.count, 1);
     verdict = &waiting->question.verdicts[0];
     verdict->state = row->state;
@@ -315,7 +325,7 @@ static void deliver(struct world *w, const struct verdict_row *row)
     verdict->rls = true;
     strcpy(verdict->sqlstate, "22012");
     verdict->problem = row->failed ? str_dup(STR("division by zero")) : NULL;
-    assert_true(names_parse(str_c(row->hidden), &verdict->hidden));
+    assert_true(names_parse(str_c(row->hidden), &verdict->answered));
     waiting_deliver(waiting, &w->core, 5000);
     if (row->answer)
         expect_start(row->says, w->client, row->answer);
@@ -362,7 +372,7 @@ static void test_sharing(void **state)
         "{\"topic\":\"realtime:r\",\"event\":\"phx_join\",\"ref\":\"1\",\"payload\":{\"config\":{"
         "\"postgres_changes\":[{\"table\":\"t\"}]}}}");
     drop_all(old);
-    waiting = waiting_new(&w->core, event);
+    waiting = match(w, event);
     for (size_t i = 0; i < waiting->question.count; i++)
         waiting->question.verdicts[i].state = VERDICT_YES;
     client_free(same); /* gone while the row waited */
@@ -374,7 +384,7 @@ static void test_sharing(void **state)
     drop_all(old);
 
     join_quietly(same);
-    waiting = waiting_new(&w->core, event);
+    waiting = match(w, event);
     for (size_t i = 0; i < waiting->question.count; i++)
         waiting->question.verdicts[i].state = VERDICT_YES;
     waiting_deliver(waiting, &w->core, 5000);
@@ -400,7 +410,7 @@ static void test_two_bindings(void **state)
                    "{\"table\":\"t\"},{\"table\":\"t\",\"event\":\"INSERT\"},{\"table\":\"t\","
                    "\"select\":[\"id\"]},{\"table\":\"t\",\"event\":\"DELETE\"}]}}]");
     drop_all(w->client);
-    waiting = waiting_new(&w->core, event);
+    waiting = match(w, event);
     assert_int_equal(waiting->recipient_count, 1);
     assert_int_equal(waiting->target_count, 3);
     waiting->question.verdicts[0].state = VERDICT_YES;
@@ -426,7 +436,7 @@ static void test_legacy(void **state)
                "{\"schema\":\"public\",\"table\":\"t\"}]}}]");
     drop_all(w->client);
     drop_all(today);
-    waiting = waiting_new(&w->core, event);
+    waiting = match(w, event);
     waiting->question.verdicts[0].state = VERDICT_YES;
     waiting_deliver(waiting, &w->core, 5000);
     expect_start(

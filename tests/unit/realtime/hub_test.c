@@ -1,5 +1,6 @@
 #include "fixture.h"
 #include "realtime/hub.h"
+#include "realtime/session.h"
 
 #include <jansson.h>
 
@@ -17,26 +18,12 @@ static struct binding *binding(const char *schema, const char *table, const char
     return out;
 }
 
-static void count(void *arg, struct binding *found)
-{
-    (void)found;
-    ++*(int *)arg;
-}
-
-static int matches(const struct hub *hub, const char *message)
-{
-    struct decoder *decoder = decoder_new_wal2json();
-    struct types *types = fixture_types();
-    struct change change = fixture_read(decoder, message);
-    int found = 0;
-
-    hub_match(hub, &change, types, count, &found);
-    types_unref(types);
-    decoder_free(decoder);
-    return found;
-}
+static const struct session anon = {
+    .role = (char *)(uintptr_t) "anon", .claims = (char *)(uintptr_t) "{}", .claims_len = 2};
 
 struct seen {
+    const struct change *change;
+    const struct types *types;
     struct binding *all[1000];
     int count;
 };
@@ -51,14 +38,21 @@ static void remember(void *arg, struct binding *found)
     seen->all[seen->count++] = found;
 }
 
-static int distinct_matches(const struct hub *hub, const char *message)
+static void match_crowd(void *arg, struct crowd *crowd)
+{
+    struct seen *seen = arg;
+
+    crowd_match(crowd, seen->change, seen->types, NULL, remember, seen);
+}
+
+static int matches(const struct hub *hub, const char *message)
 {
     struct decoder *decoder = decoder_new_wal2json();
     struct types *types = fixture_types();
     struct change change = fixture_read(decoder, message);
-    struct seen seen = {.count = 0};
+    struct seen seen = {.change = &change, .types = types};
 
-    hub_match(hub, &change, types, remember, &seen);
+    hub_each_crowd(hub, change.schema, change.table, match_crowd, &seen);
     types_unref(types);
     decoder_free(decoder);
     return seen.count;
@@ -117,8 +111,11 @@ static void test_match(void **state)
         struct binding *it = binding(rows[i].schema, rows[i].table, rows[i].event, rows[i].filter);
         int found;
 
-        hub_add(hub, it);
+        hub_add(hub, it, &anon);
         assert_int_equal(hub_count(hub), 1);
+        CHECK(hub_follows(hub, STR("public"), STR("t")) ==
+                  (strcmp(rows[i].schema, "app") != 0 && strcmp(rows[i].table, "u") != 0),
+              rows[i].says);
         found = matches(hub, rows[i].message);
         if (found != rows[i].found)
             fail_msg("%s: found %d", rows[i].says, found);
@@ -142,16 +139,16 @@ static void test_many(void **state)
     for (int i = 0; i < MANY; i++) {
         snprintf(filter, sizeof(filter), "id=eq.%d", i / 2);
         all[i] = binding("public", "t", "*", i % 5 == 0 ? "" : filter);
-        hub_add(hub, all[i]);
+        hub_add(hub, all[i], &anon);
     }
     for (int i = 0; i < MANY; i += 3)
         hub_remove(hub, all[i]);
     /* 7 without 6, and the 66 of those without a filter that 3 does not divide; each once */
-    assert_int_equal(distinct_matches(hub, ROW("I", "public", "t", ID("3"))), 67);
+    assert_int_equal(matches(hub, ROW("I", "public", "t", ID("3"))), 67);
     for (int i = 0; i < MANY; i += 3)
-        hub_add(hub, all[i]);
+        hub_add(hub, all[i], &anon);
     /* 3 of i 6 and 7, both filtered, and the 100 that have no filter */
-    assert_int_equal(distinct_matches(hub, ROW("I", "public", "t", ID("3"))), 102);
+    assert_int_equal(matches(hub, ROW("I", "public", "t", ID("3"))), 102);
     assert_int_equal(matches(hub, ROW("I", "public", "t", ID("1000"))), 100);
     for (int i = MANY - 1; i >= 0; i--) {
         hub_remove(hub, all[i]);
@@ -160,29 +157,28 @@ static void test_many(void **state)
     hub_free(hub);
 }
 
-static void test_value_key(void **state)
+/* Roles are apart, since what they may read is. */
+static void test_roles(void **state)
 {
-    static const struct {
-        const char *says, *a, *b;
-        bool same;
-    } rows[] = {
-        {"a number and itself with zeros", "1", "01.00", true},
-        {"exponents", "1e3", "1000", true},
-        {"small numbers", "0.001", "1e-3", true},
-        {"zeros", "0", "-0.0", true},
-        {"signs matter", "1", "-1", false},
-        {"digits matter", "12345678901234567890", "12345678901234567891", false},
-        {"the point matters", "12", "1.2", false},
-        {"case does not", "ABC", "abc", true},
-        {"blanks around do not", " a ", "a", true},
-        {"texts", "a", "b", false},
-        {"nothing", "", "a", false},
-    };
+    static const struct session other = {.role = (char *)(uintptr_t) "authenticated"};
+    struct hub *hub = hub_new();
+    struct binding *one = binding("public", "t", "*", ""), *two = binding("*", "*", "*", "");
 
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++)
-        if ((hub_value_key(str_c(rows[i].a)) == hub_value_key(str_c(rows[i].b))) != rows[i].same)
-            fail_msg("%s", rows[i].says);
+    hub_add(hub, one, &anon);
+    hub_add(hub, two, &other);
+    assert_int_equal(matches(hub, ROW("I", "public", "t", ID("1"))), 2);
+    hub_remove(hub, one);
+    assert_int_equal(matches(hub, ROW("I", "public", "t", ID("1"))), 1);
+    assert_null(one->session);
+    hub_add(hub, one, &other);
+    assert_int_equal(matches(hub, ROW("I", "public", "t", ID("1"))), 2);
+    hub_remove(hub, two);
+    hub_remove(hub, one);
+    assert_false(hub_follows(hub, STR("public"), STR("t")));
+    binding_free(one);
+    binding_free(two);
+    hub_free(hub);
 }
 
 int main(void)
@@ -190,7 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_match),
         cmocka_unit_test(test_many),
-        cmocka_unit_test(test_value_key),
+        cmocka_unit_test(test_roles),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
