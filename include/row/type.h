@@ -1,6 +1,6 @@
 /* What PostgreSQL's types are to us: how the text of a value becomes JSON, and what it is called.
  *
- * A map is filled once from pg_type (sql/queries/load_types.sql) and then only read; it is
+ * A map is filled once from pg_type (sql/queries/catalog_types.sql) and then only read; it is
  * ref-counted and immutable after types_seal(), so that every loop may hold it. */
 #ifndef PGHERALD_ROW_TYPE_H
 #define PGHERALD_ROW_TYPE_H
@@ -18,6 +18,9 @@ enum type_kind {
     TYPE_ARRAY,
     TYPE_COMPOSITE
 };
+
+/* As sql/queries/catalog_types.sql calls it; TYPE_STRING for what it does not. */
+enum type_kind type_kind_parse(struct str name);
 
 struct type_field {
     struct str name;

@@ -29,4 +29,11 @@ bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table
  * the table has no primary key, or the stream does not carry it. */
 bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change);
 
+/* Appends what deliveries of one row have in common: the table and the primary key's value, cut to
+ * what an index holds (rows that are the same up to there wait for each other too). Without a key
+ * the whole table is one row. `out` is empty, and has room for IMAGE_ROW_KEY_MAX. */
+#define IMAGE_ROW_KEY_MAX ((size_t)1 << 20)
+void image_add_row_key(struct buf *out, struct ruleset *rules, const struct table_rules *table,
+                       const struct change *change);
+
 #endif

@@ -15,28 +15,6 @@ struct catalog {
     struct types *types;
 };
 
-static const struct {
-    const char *name;
-    enum type_kind kind;
-} kinds[] = {
-    {"number", TYPE_NUMBER},
-    {"bool", TYPE_BOOL},
-    {"json", TYPE_JSON},
-    {"timestamp", TYPE_TIMESTAMP},
-    {"timestamptz", TYPE_TIMESTAMPTZ},
-    {"bytea", TYPE_BYTEA},
-    {"array", TYPE_ARRAY},
-    {"composite", TYPE_COMPOSITE},
-};
-
-static enum type_kind kind_of(struct str name)
-{
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (str_eq(name, str_c(kinds[i].name)))
-            return kinds[i].kind;
-    return TYPE_STRING;
-}
-
 static uint32_t oid_at(const struct pg_result *result, size_t row, size_t column)
 {
     uint64_t oid = 0;
@@ -72,7 +50,7 @@ static void on_types(void *arg, const struct pg_result *result, const struct err
         const struct type type = {
             .oid = oid_at(result, row, 0),
             .name = pg_result_value(result, row, 1),
-            .kind = kind_of(pg_result_value(result, row, 2)),
+            .kind = type_kind_parse(pg_result_value(result, row, 2)),
             .element = oid_at(result, row, 3),
             .delimiter = delimiter.len ? delimiter.data[0] : ',',
         };

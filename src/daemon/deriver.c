@@ -7,8 +7,6 @@
 
 #define MAX_SCRATCH ((size_t)1 << 30)
 #define KEEP_SCRATCH ((size_t)1 << 20)
-#define MAX_ROW_KEY 1024 /* an index holds it */
-#define MAX_KEY_TEXT ((size_t)1 << 20)
 
 void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *stats)
 {
@@ -16,7 +14,7 @@ void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *
     deriver->stats = stats;
     webhook_body_init(&deriver->body);
     buf_init(&deriver->scratch, MAX_SCRATCH);
-    buf_init(&deriver->row_key, MAX_KEY_TEXT);
+    buf_init(&deriver->row_key, IMAGE_ROW_KEY_MAX);
 }
 
 void deriver_fini(struct deriver *deriver)
@@ -26,33 +24,14 @@ void deriver_fini(struct deriver *deriver)
     buf_fini(&deriver->row_key);
 }
 
-/* What deliveries of one row have in common: the table and the primary key's value, cut to what an
- * index holds (rows that are the same up to there wait for each other too). Without a key the whole
- * table is one row. */
-static struct str add_row_key(struct deriver *deriver, const struct change *change,
-                              const struct table_rules *table)
-{
-    struct buf *key = &deriver->row_key;
-
-    buf_add_str(key, table->resource);
-    buf_add_char(key, ':');
-    if (change->kind == CHANGE_TRUNCATE || !image_add_key(key, deriver->rules, change) ||
-        !buf_ok(key)) {
-        buf_clear(key);
-        buf_add_str(key, table->resource);
-    }
-    if (key->len > MAX_ROW_KEY)
-        buf_truncate(key, str_whole_utf8(str_from(key->data, MAX_ROW_KEY)).len);
-    return buf_str(key);
-}
-
 static struct str row_key_for(struct deriver *deriver, const struct webhook_rule *webhook,
                               const struct change *change, const struct table_rules *table)
 {
     if (!webhook->orders_by_key)
         return STR("");
-    return deriver->row_key.len > 0 ? buf_str(&deriver->row_key)
-                                    : add_row_key(deriver, change, table);
+    if (deriver->row_key.len == 0)
+        image_add_row_key(&deriver->row_key, deriver->rules, table, change);
+    return buf_str(&deriver->row_key);
 }
 
 /* Bodies are made only if anybody wants them. */

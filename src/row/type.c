@@ -15,6 +15,28 @@ struct types {
     const struct type *builtin[FIRST_USER_OID]; /* by oid: most values need no search */
 };
 
+static const struct {
+    const char *name;
+    enum type_kind kind;
+} kinds[] = {
+    {"number", TYPE_NUMBER},
+    {"bool", TYPE_BOOL},
+    {"json", TYPE_JSON},
+    {"timestamp", TYPE_TIMESTAMP},
+    {"timestamptz", TYPE_TIMESTAMPTZ},
+    {"bytea", TYPE_BYTEA},
+    {"array", TYPE_ARRAY},
+    {"composite", TYPE_COMPOSITE},
+};
+
+enum type_kind type_kind_parse(struct str name)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (str_eq(name, str_c(kinds[i].name)))
+            return kinds[i].kind;
+    return TYPE_STRING;
+}
+
 struct types *types_new(void)
 {
     struct types *types = mem_alloc(sizeof(*types));

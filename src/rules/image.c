@@ -7,6 +7,7 @@
  * image has room for so many bytes, in which nested values count eightfold. Source: jsonb.h. */
 #define MAX_ROOM ((size_t)240 * 1000 * 1000)
 #define NESTED_WEIGHT 8
+#define MAX_ROW_KEY 1024  /* an index holds it */
 #define SMALL_VALUE 65536 /* not worth looking its type up */
 
 /* A row's image on its way. */
@@ -187,4 +188,17 @@ bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *
     if (change->key_count > 1)
         buf_add_char(out, ']');
     return true;
+}
+
+void image_add_row_key(struct buf *out, struct ruleset *rules, const struct table_rules *table,
+                       const struct change *change)
+{
+    buf_add_str(out, table->resource);
+    buf_add_char(out, ':');
+    if (change->kind == CHANGE_TRUNCATE || !image_add_key(out, rules, change) || !buf_ok(out)) {
+        buf_clear(out);
+        buf_add_str(out, table->resource);
+    }
+    if (out->len > MAX_ROW_KEY)
+        buf_truncate(out, str_whole_utf8(str_from(out->data, MAX_ROW_KEY)).len);
 }
