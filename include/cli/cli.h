@@ -24,7 +24,21 @@ enum cli_flag {
     CLI_USER = 1 << 8,
     CLI_ACCOUNT = 1 << 9,
     CLI_LIMIT = 1 << 10,
-    CLI_ALL = 1 << 11 /* takes none */
+    CLI_ALL = 1 << 11, /* takes none */
+    /* of webhooks */
+    CLI_FAILING = 1 << 16,
+    CLI_FAILED = 1 << 17,
+    CLI_AGAIN = 1 << 18,
+    CLI_PRINT = 1 << 19,
+    CLI_SHOW_HEADERS = 1 << 20,
+    CLI_REASON = 1 << 21, /* takes a value, as those below */
+    CLI_OVERLAP = 1 << 22,
+    CLI_SCHEME = 1 << 23,
+    CLI_DELIVERY = 1 << 24,
+    CLI_ENDPOINT = 1 << 25,
+    CLI_SINCE = 1 << 26,
+    CLI_UNTIL = 1 << 27,
+    CLI_EVENTS = 1 << 28
 };
 #define CLI_FLAG_BITS 32
 
@@ -83,5 +97,7 @@ int cli_settings(const struct config *config, const struct cli_args *args);
 extern const struct cli_command cli_oauth_actions[CLI_OAUTH_ACTION_COUNT];
 #define CLI_JOBS_ACTION_COUNT 5
 extern const struct cli_command cli_jobs_actions[CLI_JOBS_ACTION_COUNT];
+#define CLI_WEBHOOKS_ACTION_COUNT 8
+extern const struct cli_command cli_webhooks_actions[CLI_WEBHOOKS_ACTION_COUNT];
 
 #endif

@@ -24,6 +24,7 @@ enum delivery_field {
     DELIVERY_SECRETS, /* those that are valid, with spaces between */
     DELIVERY_HEADERS, /* a json object */
     DELIVERY_VERSION, /* webhooks.updated_at as it was when the row was claimed */
+    DELIVERY_ORIGIN,  /* change, replay or test */
     DELIVERY_FIELDS
 };
 

@@ -4,7 +4,7 @@
  * back is bounded in bytes and in time. No redirects, no proxies, no cookies; http and https only;
  * every address is put to the guard when a socket is about to connect to it.
  *
- * This module is the only one of dispatch that includes curl. */
+ * This module, with its trace.c, is the only one of dispatch that includes curl. */
 #ifndef PGHERALD_DISPATCH_SENDER_H
 #define PGHERALD_DISPATCH_SENDER_H
 
@@ -28,6 +28,7 @@ struct sender_options {
     const char *ca_file;          /* empty: the system's */
     const char *client_cert_file; /* shown to receivers that ask for one; empty or NULL: none */
     const char *client_key_file;
+    bool trace; /* keep what each exchange was, for people to see */
 };
 
 /* What the configuration says of it; it is borrowed. */
@@ -40,15 +41,29 @@ struct sender_request {
     unsigned timeout_ms;
 };
 
+/* An exchange as it went over the wire. Times are microseconds from its start to the end of a
+ * phase; 0: it did not come to that. */
+struct sender_trace {
+    struct str request;  /* the request line and the headers */
+    struct str response; /* the status line and the headers; interim responses come before */
+    struct str address;  /* that was connected to */
+    unsigned port;
+    const char *http_version;
+    struct str tls_version;              /* empty without TLS */
+    struct str subject, issuer, expires; /* of the receiver's certificate, once it was verified */
+    uint64_t dns_us, connect_us, tls_us, first_byte_us, total_us;
+};
+
 struct sender_answer {
     int status_code; /* 0: none came */
     bool complete;   /* all of it came, as far as it is read */
     bool blocked;    /* by the guard */
     bool broken_off; /* by sender_break_off(): nobody knows what the receiver made of it */
     unsigned duration_ms;
-    int64_t retry_after_s; /* 0: not given */
-    struct str body;       /* the first keep_bytes of it; valid during the call */
-    const char *error;     /* NULL, or in which phase what went wrong, without the URL */
+    int64_t retry_after_s;            /* 0: not given */
+    struct str body;                  /* the first keep_bytes of it; valid during the call */
+    const char *error;                /* NULL, or in which phase what went wrong, without the URL */
+    const struct sender_trace *trace; /* with the option; valid during the call */
 };
 
 typedef void sender_cb(void *arg, void *request_arg, const struct sender_answer *answer);

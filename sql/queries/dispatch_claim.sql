@@ -125,9 +125,9 @@ taken as (
       where s.webhook_id = d.webhook_id and (s.valid_until is null or s.valid_until > now()))),
     room.headers, room.updated_at, d.attempts, room.timeout_seconds, room.max_retries, room.retry_schedule,
     room.rate_limit_per_second, room.max_concurrency,
-    case when room.is_probe then room.breaker_opened end as probe
+    case when room.is_probe then room.breaker_opened end as probe, d.origin
 )
 select * from taken
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
 where exists (select from aside)

@@ -30,13 +30,13 @@ moved as (
       when 'delivered' then r.attempted_at + r.duration_ms * interval '1 millisecond' end
   from result r
   where d.id = r.id and d.status = 'pending' and (d.attempts = r.attempt - 1 or r.status = 'delivered')
-  returning d.id, d.webhook_id, d.row_key, d.status, r.attempted_at + r.duration_ms * interval '1 millisecond' as ended_at,
+  returning d.id, d.webhook_id, d.row_key, d.attempts_before, d.status, r.attempted_at + r.duration_ms * interval '1 millisecond' as ended_at,
     r.breaker, r.breaker_ms, r.breaker_opened
 ),
 noted as (
   insert into public.webhook_attempts
     (delivery_id, attempt, attempted_at, duration_ms, status_code, error, response_body)
-  select r.id, r.attempt, r.attempted_at, r.duration_ms, r.status_code, r.error, r.response
+  select r.id, moved.attempts_before + r.attempt, r.attempted_at, r.duration_ms, r.status_code, r.error, r.response
   from result r
   join moved on moved.id = r.id
   on conflict (delivery_id, attempt) do nothing

@@ -1,9 +1,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lsn.h"
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/moment.h"
 
 static enum result check_lsn(const char *value, struct err *err)
 {
@@ -39,6 +41,36 @@ static enum result check_limit(const char *value, struct err *err)
     return OK;
 }
 
+static enum result check_number(const char *value, struct err *err)
+{
+    uint64_t number;
+
+    if (!str_to_u64(str_c(value), &number) || number == 0 || number > INT64_MAX)
+        return err_set(err, "\"%.40s\" is no number of a row", value);
+    return OK;
+}
+
+static enum result check_moment(const char *value, struct err *err)
+{
+    int64_t us;
+
+    return moment_parse(str_c(value), clock_now_us(), &us, err);
+}
+
+static enum result check_span(const char *value, struct err *err)
+{
+    int64_t us;
+
+    return moment_parse_span(str_c(value), &us, err);
+}
+
+static enum result check_scheme(const char *value, struct err *err)
+{
+    if (!str_eq(str_c(value), STR("v1")) && !str_eq(str_c(value), STR("v1a")))
+        return err_set(err, "\"%.40s\" is neither v1 nor v1a", value);
+    return OK;
+}
+
 static const struct flag {
     const char *name, *alias;
     enum cli_flag flag;
@@ -56,6 +88,24 @@ static const struct flag {
     {"--account", NULL, CLI_ACCOUNT, "ID", check_some, "which of them: a google_account_id"},
     {"--all", NULL, CLI_ALL, NULL, NULL, "all that are enabled"},
     {"--limit", NULL, CLI_LIMIT, "N", check_limit, "at most so many, 20 unless said"},
+    {"--failing", NULL, CLI_FAILING, NULL, NULL, "only those that have trouble"},
+    {"--reason", NULL, CLI_REASON, "TEXT", check_some, "what its owner reads as the reason"},
+    {"--overlap", NULL, CLI_OVERLAP, "TIME", check_span,
+     "how long the old secret goes on signing too, 24h unless said"},
+    {"--scheme", NULL, CLI_SCHEME, "v1|v1a", check_scheme,
+     "of the new secret: shared, or an ed25519 key; as it was unless said"},
+    {"--delivery", NULL, CLI_DELIVERY, "N", check_number, "this one alone"},
+    {"--failed", NULL, CLI_FAILED, NULL, NULL, "all that were given up"},
+    {"--endpoint", NULL, CLI_ENDPOINT, "ID", check_some, "the webhook's id or name"},
+    {"--since", NULL, CLI_SINCE, "TIME", check_moment,
+     "from then on: 2026-11-23, 2026-11-23T10:00:00Z, or so far back: 90min, 2h, 7d"},
+    {"--until", NULL, CLI_UNTIL, "TIME", check_moment, "up to then, in the same form"},
+    {"--events", NULL, CLI_EVENTS, "PATTERNS", check_some,
+     "of its events only those, with commas between: files.*,users.delete"},
+    {"--again", NULL, CLI_AGAIN, NULL, NULL, "also what has been delivered"},
+    {"--print", NULL, CLI_PRINT, NULL, NULL, "print the request and send nothing"},
+    {"--show-headers", NULL, CLI_SHOW_HEADERS, NULL, NULL,
+     "print the values of headers that may be credentials"},
     {"--sample", NULL, CLI_SAMPLE, NULL, NULL, "print a file with every key explained"},
     {"--help", "-h", CLI_HELP, NULL, NULL, "say this"},
     {"--version", "-V", CLI_VERSION, NULL, NULL, "say which version this is"},
@@ -214,7 +264,8 @@ static void write_command_help(const struct cli_command *command, struct buf *ou
 {
     unsigned own = command->flags;
 
-    buf_addf(out, "usage: pgherald %s\n\n%s\n\n", command->usage, command->help);
+    buf_addf(out, "usage: pgherald %s\n\n%s\n\n", command->usage,
+             command->help ? command->help : command->summary);
     for (size_t i = 0; i < command->action_count; i++) {
         const struct cli_command *action = &command->actions[i];
 

@@ -61,6 +61,16 @@ static const struct cli_command commands[] = {
          "how long things are kept is in the table pgherald.jobs.",
      .actions = cli_jobs_actions,
      .action_count = CLI_JOBS_ACTION_COUNT},
+    {.name = "webhooks",
+     .usage = "webhooks [list|show|test|enable|disable|rotate|retry|replay]",
+     .summary = "look at webhooks, try, mend and replay them",
+     .help =
+         "Webhooks are rows of public.webhooks; ID is one's id, or its name if no other has it. "
+         "What\n"
+         "these commands change takes effect in the daemons by itself. docs/webhooks.md tells "
+         "more.",
+     .actions = cli_webhooks_actions,
+     .action_count = CLI_WEBHOOKS_ACTION_COUNT},
     {.name = "config",
      .flags = CLI_SAMPLE,
      .usage = "config [--sample]",

@@ -181,7 +181,8 @@ enum claim_column {
     CLAIM_RETRY_SCHEDULE,
     CLAIM_RATE_LIMIT,
     CLAIM_MAX_CONCURRENCY,
-    CLAIM_PROBE /* how often the breaker has opened; NULL: this is no probe */
+    CLAIM_PROBE, /* how often the breaker has opened; NULL: this is no probe */
+    CLAIM_ORIGIN
 };
 
 static unsigned number_of(const struct pg_result *result, size_t row, enum claim_column column)
@@ -206,6 +207,7 @@ static struct delivery *read_delivery(const struct pg_result *result, size_t row
         [DELIVERY_SECRETS] = pg_result_value(result, row, CLAIM_SECRETS),
         [DELIVERY_HEADERS] = pg_result_value(result, row, CLAIM_HEADERS),
         [DELIVERY_VERSION] = pg_result_value(result, row, CLAIM_UPDATED_AT),
+        [DELIVERY_ORIGIN] = pg_result_value(result, row, CLAIM_ORIGIN),
     };
     struct delivery *delivery = delivery_new(field);
 

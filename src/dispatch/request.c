@@ -59,6 +59,15 @@ static enum result add_signed(const struct delivery *delivery, int64_t now_s, st
     return result;
 }
 
+/* So that a receiver can tell what is new from what is told again. */
+static void add_origin(const struct delivery *delivery, struct buf *headers)
+{
+    if (str_eq(delivery->field[DELIVERY_ORIGIN], STR("replay")))
+        headers_add(headers, "webhook-replay", STR("true"));
+    else if (str_eq(delivery->field[DELIVERY_ORIGIN], STR("test")))
+        headers_add(headers, "webhook-test", STR("true"));
+}
+
 enum result request_build(const struct delivery *delivery, int64_t now_s, struct buf *headers,
                           struct err *err)
 {
@@ -73,6 +82,7 @@ enum result request_build(const struct delivery *delivery, int64_t now_s, struct
         return FAILED;
     if (!headers_have(buf_str(headers), STR("content-type")))
         headers_add(headers, "content-type", content_type(delivery->field[DELIVERY_PAYLOAD]));
+    add_origin(delivery, headers);
     if (add_signed(delivery, now_s, headers, err) != OK)
         return FAILED;
     return buf_ok(headers)

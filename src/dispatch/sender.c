@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "dispatch/guard.h"
 #include "dispatch/headers.h"
+#include "dispatch/trace.h"
 #include "http/multi.h"
 
 #define ERROR_MAX 512
@@ -31,7 +32,8 @@ struct transfer {
     char host[HOST_MAX]; /* as curl reads it out of the URL; empty unless the guard asks for it */
     bool is_refused;     /* by the guard, the address that was tried last */
     struct guard_refused refused;
-    bool too_long; /* its body, which therefore was not read to its end */
+    bool too_long;       /* its body, which therefore was not read to its end */
+    struct trace *trace; /* NULL unless it is to be kept */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -200,6 +202,7 @@ static void transfer_free(struct transfer *transfer)
         return;
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
+    trace_free(transfer->trace);
     buf_fini(&transfer->body);
     free(transfer);
 }
@@ -214,7 +217,8 @@ static struct transfer *transfer_new(struct sender *sender, struct err *err)
     if (!transfer->easy)
         err_set(err, "libcurl could not make a handle");
     else if (set_what_is_allowed(transfer->easy, transfer, err) == OK &&
-             set_how_it_goes(transfer->easy, transfer, err) == OK)
+             set_how_it_goes(transfer->easy, transfer, err) == OK &&
+             (!sender->options.trace || trace_attach(transfer->easy, &transfer->trace, err) == OK))
         return transfer;
     transfer_free(transfer);
     return NULL;
@@ -359,6 +363,8 @@ static void on_done(void *arg, CURL *easy, CURLcode result)
     answer = answer_of(transfer, result);
     if (!answer.complete)
         answer.error = describe(transfer, result, error);
+    if (transfer->trace)
+        answer.trace = trace_read(transfer->trace, easy);
     leave_busy(transfer);
     sender->cb(sender->arg, transfer->arg, &answer);
     rest(transfer);
@@ -494,6 +500,8 @@ enum result sender_send(struct sender *sender, const struct sender_request *requ
     transfer->is_refused = false;
     transfer->too_long = false;
     transfer->curl_error[0] = '\0';
+    if (transfer->trace)
+        trace_clear(transfer->trace);
     if (!copy_headers(transfer, request->headers))
         err_set(err, "no memory for the headers");
     else if (read_host(transfer, request->url, err) == OK &&

@@ -97,7 +97,8 @@ insert into wanted_columns values
   ('webhook_deliveries',
    'id bigint!+, webhook_id uuid!, message_id text!, event_type text!, payload json!, status text!=,
     attempts integer!=, next_attempt_at timestamptz!=, last_status_code integer, last_error text,
-    created_at timestamptz!=, delivered_at timestamptz, row_key text, origin text!='),
+    created_at timestamptz!=, delivered_at timestamptz, row_key text, origin text!=, attempts_before
+    integer!='),
   ('webhooks',
    'id uuid!=, user_id uuid, name text!, url text!, events text[]!, filter text, secret text!=,
     headers jsonb!=, timeout_seconds integer!=, max_retries integer!=, is_active boolean!=,

@@ -158,6 +158,7 @@ insert into bad values
   ('update public.webhook_deliveries set message_id = ''''', 'webhook_deliveries_message_id_check'),
   ('update public.webhook_deliveries set status = ''lost''', 'webhook_deliveries_status_check'),
   ('update public.webhook_deliveries set attempts = -1', 'webhook_deliveries_attempts_check'),
+  ('update public.webhook_deliveries set attempts_before = -1', 'webhook_deliveries_attempts_before_check'),
   ('update public.webhook_deliveries set status = ''delivered''', 'webhook_deliveries_delivered_check'),
   ('update public.webhook_attempts set attempt = 0', 'webhook_attempts_attempt_check'),
   ('update public.webhook_attempts set duration_ms = -1', 'webhook_attempts_duration_check'),

@@ -82,6 +82,28 @@ static void builds_requests(void **state)
     }
 }
 
+static void tells_replays_and_tests(void **state)
+{
+    const struct str origins[] = {STR("change"), STR("replay"), STR("test")};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(origins) / sizeof(origins[0]); i++) {
+        struct delivery *delivery = delivery_of(&rows[0]);
+        struct err err = {""};
+        struct buf headers;
+
+        buf_init(&headers, HEADERS_BYTES_MAX);
+        delivery->field[DELIVERY_ORIGIN] = origins[i];
+        assert_int_equal(request_build(delivery, 1614265330, &headers, &err), OK);
+        assert_int_equal(headers_have(buf_str(&headers), STR("webhook-replay")),
+                         str_eq(origins[i], STR("replay")));
+        assert_int_equal(headers_have(buf_str(&headers), STR("webhook-test")),
+                         str_eq(origins[i], STR("test")));
+        buf_fini(&headers);
+        delivery_free(delivery);
+    }
+}
+
 static void refuses_headers_beyond_the_bound(void **state)
 {
     struct delivery *delivery = delivery_of(&rows[0]);
@@ -99,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(builds_requests),
+        cmocka_unit_test(tells_replays_and_tests),
         cmocka_unit_test(refuses_headers_beyond_the_bound),
     };
 
