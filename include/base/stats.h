@@ -9,6 +9,7 @@
 /* X(field, Prometheus type, help). The exported name is pgherald_<field>, counters end in _total.
  */
 #define STATS_LIST(X)                                                                              \
+    X(roles, gauge, "What this process does: 1 pipeline, 2 dispatch, 4 jobs, added up")            \
     X(stream_up, gauge, "1 while WAL is being received")                                           \
     X(store_up, gauge, "1 while the store's connection is usable")                                 \
     X(dispatch_up, gauge, "1 while the dispatcher's connection is usable")                         \
@@ -76,7 +77,8 @@
     X(jwks_read_time_us, gauge, "When jwt_jwks_url was last fetched, microseconds since 1970")     \
     X(authorizations_total, counter, "Questions put to the database about private topics")         \
     X(rls_questions_total, counter, "Questions put to the database about who may read a row")      \
-    X(rls_checks_total, counter, "Questions put to the database whether policies are as they were")\
+    X(rls_checks_total, counter,                                                                   \
+      "Questions put to the database whether policies are as they were")                           \
     X(rls_hidden_total, counter, "Messages not sent since the row may not be read")                \
     X(rls_errors_total, counter, "Policies that failed with an error")                             \
     X(attempts_total, counter, "Webhook requests made")                                            \

@@ -24,7 +24,8 @@ enum cli_flag {
     CLI_USER = 1 << 8,
     CLI_ACCOUNT = 1 << 9,
     CLI_LIMIT = 1 << 10,
-    CLI_ALL = 1 << 11, /* takes none */
+    CLI_ALL = 1 << 11,  /* takes none */
+    CLI_ROLE = 1 << 12, /* of run; takes a value */
     /* of webhooks */
     CLI_FAILING = 1 << 16,
     CLI_FAILED = 1 << 17,

@@ -13,7 +13,8 @@
 struct realtime;
 
 /* Binds both addresses before it returns, so that a taken port is an error here. `inbox` and
- * `stats` are borrowed and outlive it; the inbox's wake is set here. */
+ * `stats` are borrowed and outlive it; the inbox's wake is set here. inbox NULL: nothing is heard
+ * of the stream here, so there is nothing to tell to clients, and only `admin_listen` is served. */
 enum result realtime_start(const struct config *config, struct stats *stats, struct queue *inbox,
                            struct realtime **out, struct err *err) MUST_CHECK;
 

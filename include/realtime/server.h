@@ -10,8 +10,9 @@
 
 struct server;
 
-/* Binds both addresses; everything else happens on the loop. */
-enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
+/* Binds both addresses, or, without clients, admin_listen alone; everything else happens on the
+ * loop. */
+enum result server_open(uv_loop_t *loop, struct core *core, bool clients, struct server **out,
                         struct err *err) MUST_CHECK;
 
 /* Once a second. */

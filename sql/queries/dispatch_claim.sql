@@ -57,10 +57,12 @@ first as materialized (
   select k.webhook_id, k.row_key, f.id
   from (select distinct due.webhook_id, due.row_key from due where due.row_key is not null) k
   cross join lateral (
+    -- one comparison, as in pgherald.release_row_keys()
     select d.id
     from public.webhook_deliveries d
-    where d.webhook_id = k.webhook_id and d.row_key = k.row_key and d.status = 'pending'
-    order by d.id
+    where (d.webhook_id, d.row_key, d.id) >= (k.webhook_id, k.row_key, 0)
+      and d.status = 'pending' and d.row_key is not null
+    order by d.webhook_id, d.row_key, d.id
     limit 1
   ) f
 ),
@@ -69,7 +71,7 @@ held as materialized (
   from first
   cross join lateral (
     select from public.webhook_deliveries d
-    where d.id = first.id and d.status = 'pending'
+    where d.id = first.id and d.status not in ('delivered', 'failed')
     for no key update skip locked
   ) locked
 ),

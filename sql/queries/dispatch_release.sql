@@ -4,4 +4,4 @@
 update public.webhook_deliveries d
 set next_attempt_at = now()
 from unnest($1::bigint[], $2::int[]) as given (id, attempts)
-where d.id = given.id and d.status = 'pending' and d.attempts = given.attempts
+where d.id = given.id and d.status not in ('delivered', 'failed') and d.attempts = given.attempts

@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "cli/cli.h"
 #include "cli/moment.h"
+#include "daemon/roles.h"
 
 static enum result check_lsn(const char *value, struct err *err)
 {
@@ -28,6 +29,13 @@ static enum result check_uuid(const char *value, struct err *err)
 static enum result check_some(const char *value, struct err *err)
 {
     return value[0] ? OK : err_set(err, "it is empty");
+}
+
+static enum result check_roles(const char *value, struct err *err)
+{
+    unsigned roles;
+
+    return roles_parse(str_c(value), &roles, err);
 }
 
 #define MAX_LIMIT 10000
@@ -84,6 +92,8 @@ static const struct flag {
     {"--with-seed-app", NULL, CLI_WITH_SEED_APP, NULL, NULL,
      "install the application's own tables too"},
     {"--endpos", NULL, CLI_ENDPOS, "LSN", check_lsn, "exit 0 once everything up to LSN is durable"},
+    {"--role", NULL, CLI_ROLE, "ROLES", check_roles,
+     "what this process does: all, or some of pipeline,dispatch,jobs"},
     {"--user", NULL, CLI_USER, "UUID", check_uuid, "whose accounts"},
     {"--account", NULL, CLI_ACCOUNT, "ID", check_some, "which of them: a google_account_id"},
     {"--all", NULL, CLI_ALL, NULL, NULL, "all that are enabled"},

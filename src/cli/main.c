@@ -5,16 +5,25 @@
 #include "base/version.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
+#include "daemon/roles.h"
 
 static int run_daemon(const struct config *config, const struct cli_args *args)
 {
-    lsn_t endpos = 0; /* its form has been checked */
+    lsn_t endpos = 0; /* its form has been checked, and that of the roles */
+    unsigned roles = ROLE_ALL;
+    struct err err;
 
     if (!cli_has_database(config))
         return EX_CONFIG;
     if (args->flags & CLI_ENDPOS)
         (void)lsn_parse(str_c(cli_value(args, CLI_ENDPOS)), &endpos);
-    return daemon_run(config, cli_config_path(args), endpos);
+    if (args->flags & CLI_ROLE)
+        (void)!roles_parse(str_c(cli_value(args, CLI_ROLE)), &roles, &err);
+    if (endpos && !(roles & ROLE_PIPELINE)) {
+        fputs("pgherald: --endpos needs the role pipeline\n", stderr);
+        return EX_USAGE;
+    }
+    return daemon_run(config, cli_config_path(args), endpos, roles);
 }
 
 static const struct cli_command commands[] = {
@@ -29,12 +38,17 @@ static const struct cli_command commands[] = {
          "the slot is made.",
      .run = cli_init},
     {.name = "run",
-     .flags = CLI_ENDPOS,
-     .usage = "run [--endpos LSN]",
+     .flags = CLI_ENDPOS | CLI_ROLE,
+     .usage = "run [--role ROLES] [--endpos LSN]",
      .summary = "the daemon",
      .help =
          "Reads the stream until SIGTERM or SIGINT, which finish what is under way. SIGHUP reads\n"
-         "the settings again and applies those that can be changed (log_level).",
+         "the settings again and applies those that can be changed (log_level).\n"
+         "Work can be shared by several processes: of the role dispatch, which calls webhooks, "
+         "and\n"
+         "jobs there may be many, of pipeline (the stream, and the browsers) one for each slot. "
+         "Each\n"
+         "has an admin_listen of its own; only pipeline listens for browsers.",
      .lists_settings = true,
      .run = run_daemon},
     {.name = "status",

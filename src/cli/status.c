@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/facts.h"
 #include "cli/fetch.h"
+#include "daemon/roles.h"
 #include "embedded.h"
 #include "token/sign.h"
 
@@ -180,15 +181,19 @@ static json_int_t daemon_number(const json_t *daemon, const char *name)
 
 static void judge_daemon(struct status *status, const json_t *daemon)
 {
-    static const char *const parts[][2] = {{"stream_up", "it receives no WAL"},
-                                           {"store_up", "it cannot write to the database"},
-                                           {"dispatch_up", "its dispatcher has no database"},
-                                           {"realtime_up", "its realtime loop has no database"}};
+    static const struct {
+        const char *up, *trouble;
+        unsigned role;
+    } parts[] = {{"stream_up", "it receives no WAL", ROLE_PIPELINE},
+                 {"store_up", "it cannot write to the database", ROLE_PIPELINE},
+                 {"dispatch_up", "its dispatcher has no database", ROLE_DISPATCH},
+                 {"realtime_up", "its realtime loop has no database", ROLE_PIPELINE}};
+    json_int_t roles = daemon_number(daemon, "roles");
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-        if (daemon_number(daemon, parts[i][0]) == 0)
-            problem(status, "the daemon is up, but %s (its log says why)", parts[i][1]);
-    if (status->config->jobs && daemon_number(daemon, "jobs_up") == 0)
+        if (roles & parts[i].role && daemon_number(daemon, parts[i].up) == 0)
+            problem(status, "the daemon is up, but %s (its log says why)", parts[i].trouble);
+    if (status->config->jobs && roles & ROLE_JOBS && daemon_number(daemon, "jobs_up") == 0)
         problem(status, "the daemon is up, but its jobs loop has no database, or is off (its log "
                         "says why)");
 }
@@ -312,6 +317,10 @@ static void print_daemon(const json_t *root)
     printf("daemon      %s at %s\n", stats ? "up" : "down", string(daemon, "address"));
     if (!stats)
         return;
+    if (number(stats, "roles") != ROLE_ALL)
+        printf("roles      %s%s%s\n", number(stats, "roles") & ROLE_PIPELINE ? " pipeline" : "",
+               number(stats, "roles") & ROLE_DISPATCH ? " dispatch" : "",
+               number(stats, "roles") & ROLE_JOBS ? " jobs" : "");
     printf("changes     %lld in %lld transactions, %lld audit entries, %lld notifications\n",
            (long long)number(stats, "changes_total"),
            (long long)number(stats, "transactions_total"),

@@ -10,6 +10,7 @@
 #include "base/stats.h"
 #include "base/version.h"
 #include "daemon/pipeline.h"
+#include "daemon/roles.h"
 #include "dispatch/dispatch.h"
 #include "jobs/jobs.h"
 #include "realtime/realtime.h"
@@ -25,10 +26,12 @@ struct daemon {
     _Atomic int exit_code;
 
     struct stats stats;
-    struct queue *to_realtime;
+    unsigned roles;
+    struct queue *to_realtime; /* NULL without a pipeline */
     struct realtime *realtime;
+    /* NULL if they are not among the roles of this process */
     struct dispatch *dispatch;
-    struct jobs *jobs; /* NULL if they are off */
+    struct jobs *jobs;
     struct pipeline *pipeline;
 };
 
@@ -45,7 +48,8 @@ static void outbox_grew(void *arg)
 {
     struct daemon *daemon = arg;
 
-    dispatch_wake(daemon->dispatch);
+    if (daemon->dispatch)
+        dispatch_wake(daemon->dispatch);
 }
 
 static void finished(void *arg, int exit_code)
@@ -112,16 +116,20 @@ static enum result start_loops(struct daemon *daemon, lsn_t endpos, struct err *
 {
     const struct pipeline_doors doors = {
         daemon->to_realtime, {bindings, daemon}, outbox_grew, finished, daemon};
+    const bool has_pipeline = daemon->roles & ROLE_PIPELINE;
 
     if (realtime_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->realtime,
                        err) != OK)
         return FAILED;
-    if (dispatch_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->dispatch,
-                       err) != OK)
+    if (daemon->roles & ROLE_DISPATCH &&
+        dispatch_start(daemon->config, &daemon->stats, daemon->to_realtime, has_pipeline,
+                       &daemon->dispatch, err) != OK)
         return FAILED;
-    if (daemon->config->jobs && !endpos &&
+    if (daemon->roles & ROLE_JOBS && daemon->config->jobs && !endpos &&
         jobs_start(daemon->config, &daemon->stats, &daemon->jobs, err) != OK)
         return FAILED;
+    if (!has_pipeline)
+        return OK;
     return pipeline_start(daemon->config, &daemon->stats, &doors, endpos, &daemon->pipeline, err);
 }
 
@@ -176,22 +184,38 @@ static void close_loop(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
 }
 
-int daemon_run(const struct config *config, const char *config_path, lsn_t endpos)
+static void log_started(const struct daemon *daemon)
 {
-    struct daemon daemon = {.config = config, .config_path = config_path};
+    const struct config *config = daemon->config;
     char listen[128], admin[128];
+
+    if (!(daemon->roles & ROLE_PIPELINE)) {
+        log_info("daemon", "started without the pipeline", log_s("version", PGHERALD_VERSION),
+                 log_s("dispatch", daemon->dispatch ? "on" : "off"),
+                 log_s("jobs", daemon->jobs ? "on" : "off"),
+                 log_s("admin_listen", config_address_text(&config->admin_listen, admin)));
+        return;
+    }
+    log_info("daemon", "started", log_s("version", PGHERALD_VERSION),
+             log_s("listen", config_address_text(&config->listen, listen)),
+             log_s("admin_listen", config_address_text(&config->admin_listen, admin)),
+             log_s("slot", config->slot_name));
+}
+
+int daemon_run(const struct config *config, const char *config_path, lsn_t endpos, unsigned roles)
+{
+    struct daemon daemon = {.config = config, .config_path = config_path, .roles = roles};
     struct err err;
     int code;
 
     signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its socket only */
-    daemon.to_realtime = queue_new(REALTIME_QUEUE_MESSAGES, config->realtime_queue_bytes);
+    if (roles & ROLE_PIPELINE)
+        daemon.to_realtime = queue_new(REALTIME_QUEUE_MESSAGES, config->realtime_queue_bytes);
+    stat_set(&daemon.stats.roles, roles);
     raise_file_limit(config);
     open_loop(&daemon);
     if (start_loops(&daemon, endpos, &err) == OK) {
-        log_info("daemon", "started", log_s("version", PGHERALD_VERSION),
-                 log_s("listen", config_address_text(&config->listen, listen)),
-                 log_s("admin_listen", config_address_text(&config->admin_listen, admin)),
-                 log_s("slot", config->slot_name));
+        log_started(&daemon);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
     } else {
         log_error("daemon", "could not start", log_err(&err));
@@ -199,7 +223,8 @@ int daemon_run(const struct config *config, const char *config_path, lsn_t endpo
     }
     stop_loops(&daemon);
     close_loop(&daemon);
-    queue_free(daemon.to_realtime);
+    if (daemon.to_realtime)
+        queue_free(daemon.to_realtime);
     code = daemon.exit_code;
     log_info("daemon", "stopped", log_i("exit_code", code));
     return code;

@@ -65,7 +65,7 @@ static void free_loop(struct dispatch *dispatch)
 }
 
 enum result dispatch_start(const struct config *config, struct stats *stats, struct queue *activity,
-                           struct dispatch **out, struct err *err)
+                           bool is_woken, struct dispatch **out, struct err *err)
 {
     struct dispatch *dispatch = mem_alloc(sizeof(*dispatch));
     int rc = uv_loop_init(&dispatch->loop);
@@ -75,7 +75,7 @@ enum result dispatch_start(const struct config *config, struct stats *stats, str
         free(dispatch);
         return err_set(err, "the dispatch loop could not be made: %s", uv_strerror(rc));
     }
-    if (dispatcher_new(&dispatch->loop, config, stats, activity, on_stopped, dispatch,
+    if (dispatcher_new(&dispatch->loop, config, stats, activity, is_woken, on_stopped, dispatch,
                        &dispatch->dispatcher, err) != OK) {
         free_loop(dispatch);
         return FAILED;

@@ -25,6 +25,7 @@
 
 #define TICK_MS 1000
 #define POLL_TICKS 30 /* for those who write to the outbox and tell nobody */
+#define LONE_POLL_TICKS 1
 #define SWEEP_TICKS 600
 #define FIRST_SWEEP 10
 #define OVERDUE_MS 100 /* something due was not claimed: another dispatcher has it */
@@ -51,6 +52,7 @@ struct dispatcher {
     uv_timer_t tick, due, flush, ready, deadline;
     unsigned handles; /* not yet closed */
     uint64_t ticks;
+    unsigned poll_ticks;
     bool deadline_passed;
 
     struct outbox *outbox;
@@ -368,7 +370,7 @@ static void on_tick(uv_timer_t *timer)
         delivery_list_free(&late);
     endpoints_look(d->endpoints, now_ms);
     d->ticks++;
-    if (d->ticks % POLL_TICKS == 0)
+    if (d->ticks % d->poll_ticks == 0)
         d->wants_claim = true;
     if (d->ticks % SWEEP_TICKS == FIRST_SWEEP && outbox_is_up(d->outbox))
         outbox_sweep(d->outbox);
@@ -491,8 +493,8 @@ static void seed(struct dispatcher *d)
 }
 
 enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct stats *stats,
-                           struct queue *activity, void (*on_stopped)(void *arg), void *arg,
-                           struct dispatcher **out, struct err *err)
+                           struct queue *activity, bool is_woken, void (*on_stopped)(void *arg),
+                           void *arg, struct dispatcher **out, struct err *err)
 {
     static const struct outbox_events events = {
         .on_up = on_up,
@@ -522,6 +524,7 @@ enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct 
     d->config = config;
     d->stats = stats;
     d->activity = activity;
+    d->poll_ticks = is_woken ? POLL_TICKS : LONE_POLL_TICKS;
     d->on_stopped = on_stopped;
     d->arg = arg;
     d->hold = config->webhook_concurrency + HOLD_AHEAD;

@@ -26,17 +26,19 @@ void metrics_write_json(struct buf *out, const struct stats *stats)
 
 bool metrics_write_ready(struct buf *out, const struct stats *stats)
 {
+    const uint64_t roles = stat_get(&stats->roles);
     const struct {
         const char *name;
         uint64_t up;
-    } parts[] = {{"stream", stat_get(&stats->stream_up)},
-                 {"store", stat_get(&stats->store_up)},
-                 {"dispatch", stat_get(&stats->dispatch_up)},
-                 {"realtime", stat_get(&stats->realtime_up)}};
+        uint64_t role;
+    } parts[] = {{"stream", stat_get(&stats->stream_up), 1},
+                 {"store", stat_get(&stats->store_up), 1},
+                 {"dispatch", stat_get(&stats->dispatch_up), 2},
+                 {"realtime", stat_get(&stats->realtime_up), 1}};
     size_t down = 0;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (parts[i].up)
+        if (parts[i].up || !(roles & parts[i].role))
             continue;
         buf_add_c(out, down++ ? ", " : "not ready: ");
         buf_add_c(out, parts[i].name);

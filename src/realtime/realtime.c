@@ -40,8 +40,11 @@ struct realtime {
 
 static void show_levels(struct realtime *realtime)
 {
-    struct queue_levels levels = queue_levels(realtime->inbox);
+    struct queue_levels levels;
 
+    if (!realtime->inbox)
+        return;
+    levels = queue_levels(realtime->inbox);
     stat_set(&realtime->core.stats->queue_realtime_depth, levels.depth);
     stat_set(&realtime->core.stats->queue_realtime_bytes, levels.bytes);
 }
@@ -168,7 +171,8 @@ static void on_tick(uv_timer_t *timer)
     }
     server_tick(realtime->server);
     jwks_watch_tick(realtime->jwks, now_ms);
-    gate_tick(realtime->gate, now_ms);
+    if (realtime->gate)
+        gate_tick(realtime->gate, now_ms);
     show_levels(realtime);
 }
 
@@ -214,10 +218,20 @@ static void free_all(struct realtime *realtime)
     free(realtime);
 }
 
+static void open_for_clients(struct realtime *realtime)
+{
+    static const struct rls_events events = {on_ready, on_checked, on_answer, on_lost};
+    const struct config *config = realtime->core.config;
+
+    realtime->rls =
+        rls_open(&realtime->loop, config->database_url, realtime->core.stats, &events, realtime);
+    fanout_set_rls(realtime->fanout, realtime->rls);
+    realtime->gate = gate_open(&realtime->loop, &realtime->core);
+}
+
 enum result realtime_start(const struct config *config, struct stats *stats, struct queue *inbox,
                            struct realtime **out, struct err *err)
 {
-    static const struct rls_events events = {on_ready, on_checked, on_answer, on_lost};
     struct realtime *realtime = mem_alloc(sizeof(*realtime));
     int failure;
 
@@ -231,18 +245,19 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
     realtime->fanout = fanout_new(&realtime->core);
     init_loop(realtime);
     if (jwks_watch_open(&realtime->loop, &realtime->core, &realtime->jwks, err) != OK ||
-        server_open(&realtime->loop, &realtime->core, &realtime->server, err) != OK) {
+        server_open(&realtime->loop, &realtime->core, inbox != NULL, &realtime->server, err) !=
+            OK) {
         finish_stopping(realtime);
         uv_run(&realtime->loop, UV_RUN_DEFAULT);
         free_all(realtime);
         return FAILED;
     }
-    realtime->rls = rls_open(&realtime->loop, config->database_url, stats, &events, realtime);
-    fanout_set_rls(realtime->fanout, realtime->rls);
-    realtime->gate = gate_open(&realtime->loop, &realtime->core);
+    if (inbox)
+        open_for_clients(realtime);
     realtime->keys = keys_open(&realtime->loop, config, realtime->core.authority.ring, stats);
     uv_timer_start(&realtime->tick, on_tick, TICK_MS, TICK_MS);
-    queue_set_wake(inbox, on_inbox, realtime);
+    if (inbox)
+        queue_set_wake(inbox, on_inbox, realtime);
     failure = pthread_create(&realtime->thread, NULL, run, realtime);
     if (failure) {
         err_set_errno(err, failure, "cannot start the realtime thread");
@@ -251,7 +266,8 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
         free_all(realtime);
         return FAILED;
     }
-    uv_async_send(&realtime->wake); /* for what was there before the wake was set */
+    if (inbox)
+        uv_async_send(&realtime->wake); /* for what was there before the wake was set */
     *out = realtime;
     return OK;
 }
@@ -267,6 +283,7 @@ void realtime_stop(struct realtime *realtime)
         return;
     uv_async_send(&realtime->stop);
     pthread_join(realtime->thread, NULL);
-    queue_set_wake(realtime->inbox, NULL, NULL);
+    if (realtime->inbox)
+        queue_set_wake(realtime->inbox, NULL, NULL);
     free_all(realtime);
 }

@@ -123,7 +123,8 @@ static enum result listen_on(struct server *server, const struct config_address 
     return OK;
 }
 
-enum result server_open(uv_loop_t *loop, struct core *core, struct server **out, struct err *err)
+enum result server_open(uv_loop_t *loop, struct core *core, bool clients, struct server **out,
+                        struct err *err)
 {
     struct server *server = mem_alloc(sizeof(*server));
 
@@ -133,7 +134,8 @@ enum result server_open(uv_loop_t *loop, struct core *core, struct server **out,
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     *out = server;
     if (create_context(server, loop, err) != OK ||
-        listen_on(server, &core->config->listen, "listen", public_protocols, true, err) != OK ||
+        (clients &&
+         listen_on(server, &core->config->listen, "listen", public_protocols, true, err) != OK) ||
         listen_on(server, &core->config->admin_listen, "admin_listen", admin_protocols, false,
                   err) != OK)
         return FAILED;

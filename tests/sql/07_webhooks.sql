@@ -188,7 +188,7 @@ select pg_temp.record('{d4}', 'pending', '{"breaker": "open", "breaker_ms": 3000
 select is(pg_temp.health(), 'open, 1 failures, failing, delivered', 'the dispatcher opens the breaker');
 update public.webhook_deliveries set next_attempt_at = now() where status = 'pending';
 select is(pg_temp.claim(), null, 'while it is open nothing is claimed');
-select is(pg_temp.next(), '30 s, 1', 'what is due is due when its time has come');
+select matches(pg_temp.next(), '^(2[0-9]|30) s, 1$', 'what is due is due when its time has come');
 update pgherald.webhook_health set breaker_until = now();
 select is(pg_temp.claim(), 'd1 probe 2', 'then one is: the probe');
 select is(pg_temp.health(), 'half_open, 1 failures, failing, delivered', 'half open');
