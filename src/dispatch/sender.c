@@ -329,6 +329,9 @@ static const char *describe(const struct transfer *transfer, CURLcode result, ch
     else if (transfer->header_bytes > SENDER_HEADERS_MAX)
         snprintf(out, ERROR_MAX, "reading the response: more than %zu bytes of headers",
                  SENDER_HEADERS_MAX);
+    else if (result == CURLE_OUT_OF_MEMORY && number_of(transfer, CURLINFO_RESPONSE_CODE) != 0)
+        /* also what curl says of a line beyond its own bound, 100 kB */
+        snprintf(out, ERROR_MAX, "reading the response: a header too long to hold");
     else
         snprintf(out, ERROR_MAX, "%s: %s", phase_of(transfer), reason);
     return out;
