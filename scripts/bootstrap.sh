@@ -14,7 +14,7 @@ test="libcmocka-dev chromium libtap-parser-sourcehandler-pgtap-perl postgresql-1
   iproute2 clang libclang-rt-14-dev jq ca-certificates"
 # Not in Debian 12, but in other sources of packages: installed where apt knows it.
 optional="postgresql-15-pgvector"
-bench="nginx-light libnginx-mod-nchan"
+bench="nginx-light libnginx-mod-nchan nghttp2-client"
 
 case ${1:-} in
   build) wanted=$build ;;
