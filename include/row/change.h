@@ -27,14 +27,17 @@ enum value_form {
     VALUE_NULL,
     VALUE_LITERAL, /* PostgreSQL's text of a number or boolean; booleans as true and false */
     VALUE_ESCAPED, /* PostgreSQL's text, escaped as the inside of a JSON string, without quotes */
-    VALUE_TEXT     /* PostgreSQL's text as it is */
+    VALUE_TEXT,    /* PostgreSQL's text as it is */
+    /* A number that is NaN or an infinity, which of them is not known: wal2json prints these as
+     * null, and the column takes no NULL. Where it does, the two look the same. */
+    VALUE_LOST
 };
 
 struct column {
     struct str name; /* plain, unescaped */
     uint32_t type;   /* oid of pg_type */
     enum value_form form;
-    struct str value; /* empty when VALUE_NULL */
+    struct str value; /* empty when VALUE_NULL or VALUE_LOST */
 };
 
 struct columns {

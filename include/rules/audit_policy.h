@@ -8,7 +8,10 @@ struct audit_policy {
     char *table_name; /* schema.table, schema.* or * */
     bool is_enabled;
     struct rule_list redact; /* column names or patterns, besides those of the configuration */
+    struct rule_list hash;   /* likewise, shown by a digest: equal values look equal */
     struct rule_list ignore;
+    char *hash_secret;    /* begins what is digested; "" if the row has none */
+    bool only_if_changed; /* an UPDATE that changes nothing that is kept makes no entry */
 };
 
 enum result audit_policy_parse(const struct rule_row *row, struct audit_policy **out,

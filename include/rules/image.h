@@ -5,9 +5,11 @@
 #include "rules/ruleset.h"
 
 /* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed
- * values that did not change. Redacted values are "[redacted]", ignored columns are not there, and
- * a value for which jsonb has no room (240 MB of text in a row, 30 MB of json) is "[left out: N
- * bytes]". only: no other columns than these; NULL: all. */
+ * values that did not change. Redacted values are "[redacted]", hashed ones a digest
+ * (rules/digest.h), ignored columns are not there, a value for which jsonb has no room (240 MB of
+ * text in a row, 30 MB of json) is "[left out: N bytes]", and one that the stream does not carry is
+ * "[not in the stream: NaN or Infinity]". only: no other columns than
+ * these; NULL: all. */
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
                    const struct change *change, const struct rule_list *only);
 /* The same of the old row, as much of it as the replica identity carries. */
@@ -20,10 +22,11 @@ bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
                            const struct change *change, void (*each)(void *arg, struct str name),
                            void *arg);
 
-/* Whether an UPDATE changed columns that the audit policy ignores, and no other: it is not worth an
- * entry. false if the old row is not known in full. */
-bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table,
-                                const struct change *change);
+/* Whether an UPDATE is not worth an entry: it changed columns that the audit policy ignores and no
+ * other, or nothing at all where the policy wants changes only. false if the old row is not known
+ * in full. */
+bool image_is_worthless(struct ruleset *rules, struct table_rules *table,
+                        const struct change *change);
 
 /* Appends the primary key's value: as text, or as a JSON array if it has several columns. false if
  * the table has no primary key, or the stream does not carry it. */

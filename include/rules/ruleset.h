@@ -23,7 +23,7 @@ enum rule_kind { RULE_WEBHOOK, RULE_NOTIFICATION, RULE_AUDIT_POLICY };
 unsigned rule_operation(enum change_kind kind);
 
 /* What is done with a column's value in audit entries and webhook bodies. */
-enum column_care { COLUMN_KEEP, COLUMN_REDACT, COLUMN_IGNORE };
+enum column_care { COLUMN_KEEP, COLUMN_HASH, COLUMN_REDACT, COLUMN_IGNORE };
 
 struct column_rule {
     struct str name;

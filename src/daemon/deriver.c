@@ -170,7 +170,7 @@ enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn
 
     if (transaction_is_upkeep(txn, change))
         return OK;
-    if (table->audited && !txn->own && !image_changed_ignored_only(deriver->rules, table, change) &&
+    if (table->audited && !txn->own && !image_is_worthless(deriver->rules, table, change) &&
         batch_add_audit(batch, deriver->rules, table, change, &txn->position, err) != OK)
         return FAILED;
     if (table->webhook_count[rule_operation(change->kind)] > 0 &&

@@ -14,10 +14,15 @@
 #define MAX_KEY 32       /* of an index: INDEX_MAX_KEYS */
 #define MAX_SKIP_DEPTH 64
 #define MAX_TIME_TEXT 40
+#define OID_FLOAT4 700
+#define OID_FLOAT8 701
+#define OID_NUMERIC 1700
 
 struct decoder {
     struct column record[MAX_COLUMNS];
     struct column identity[MAX_COLUMNS];
+    bool takes_null[MAX_COLUMNS]; /* the record's columns */
+    bool ignored[MAX_COLUMNS];    /* of an identity it is not said */
     struct str key[MAX_KEY];
     struct buf scratch;            /* unescaped names; never moves while a message is being read */
     char time_text[MAX_TIME_TEXT]; /* read last: it is the same in a whole transaction */
@@ -199,7 +204,8 @@ static enum result next_key(struct cursor *c, bool first, struct str *key, bool 
     return OK;
 }
 
-static enum result read_column(struct cursor *c, struct column *column)
+/* *takes_null stays as it is where the plugin does not say. */
+static enum result read_column(struct cursor *c, struct column *column, bool *takes_null)
 {
     bool more, first = true, has_name = false, has_value = false;
     struct str key;
@@ -227,6 +233,8 @@ static enum result read_column(struct cursor *c, struct column *column)
             has_value = true;
             if (read_value(c, column) != OK)
                 return FAILED;
+        } else if (str_eq(key, STR("optional"))) {
+            *takes_null = !str_eq(read_literal(c), STR("false"));
         } else if (skip_value(c) != OK) {
             return FAILED;
         }
@@ -234,7 +242,8 @@ static enum result read_column(struct cursor *c, struct column *column)
     return has_name && has_value ? OK : fail(c, "a column with name and value before this");
 }
 
-static enum result read_columns(struct cursor *c, struct column *columns, struct columns *out)
+static enum result read_columns(struct cursor *c, struct column *columns, bool *takes_null,
+                                struct columns *out)
 {
     size_t count = 0;
 
@@ -245,8 +254,10 @@ static enum result read_columns(struct cursor *c, struct column *columns, struct
             return fail(c, "no more than 1664 columns");
         if (count > 0 && !take(c, ','))
             return fail(c, "`,` or `]`");
-        if (read_column(c, &columns[count++]) != OK)
+        takes_null[count] = true;
+        if (read_column(c, &columns[count], &takes_null[count]) != OK)
             return FAILED;
+        count++;
     }
     *out = (struct columns){columns, count};
     return OK;
@@ -314,9 +325,9 @@ static enum result read_field(struct cursor *c, struct str key, struct change *c
     uint64_t xid;
 
     if (str_eq(key, STR("columns")))
-        return read_columns(c, c->decoder->record, &change->record);
+        return read_columns(c, c->decoder->record, c->decoder->takes_null, &change->record);
     if (str_eq(key, STR("identity")))
-        return read_columns(c, c->decoder->identity, &change->identity);
+        return read_columns(c, c->decoder->identity, c->decoder->ignored, &change->identity);
     if (str_eq(key, STR("pk")))
         return read_key_columns(c, change);
     if (str_eq(key, STR("schema")))
@@ -340,6 +351,40 @@ static enum result read_field(struct cursor *c, struct str key, struct change *c
         return OK;
     }
     return skip_value(c);
+}
+
+/* The column takes no NULL, so this is none: the plugin prints NaN and infinities so. */
+static void lose_null(struct column *column)
+{
+    if (column->form == VALUE_NULL &&
+        (column->type == OID_FLOAT4 || column->type == OID_FLOAT8 || column->type == OID_NUMERIC))
+        column->form = VALUE_LOST;
+}
+
+static bool old_takes_null(const struct decoder *decoder, const struct change *change,
+                           struct str name)
+{
+    const struct column *column = columns_find(change->record, name);
+
+    for (size_t i = 0; i < change->key_count; i++)
+        if (str_eq(change->key[i], name))
+            return false;
+    return !column || decoder->takes_null[column - change->record.items];
+}
+
+/* Of the columns of an old row the plugin does not say which take no NULL: the new row says it, and
+ * of a deleted one it is known of the key. */
+static void lose_nulls(struct decoder *decoder, const struct change *change)
+{
+    for (size_t i = 0; i < change->record.count; i++)
+        if (!decoder->takes_null[i])
+            lose_null(&decoder->record[i]);
+    for (size_t i = 0; i < change->identity.count; i++) {
+        struct column *column = &decoder->identity[i];
+
+        if (column->form == VALUE_NULL && !old_takes_null(decoder, change, column->name))
+            lose_null(column);
+    }
 }
 
 static bool kind_of(char action, enum change_kind *kind)
@@ -389,5 +434,6 @@ enum result decoder_read(struct decoder *decoder, struct str message, struct cha
     }
     if (c.p != c.end)
         return fail(&c, "nothing more");
+    lose_nulls(decoder, out);
     return check(&c, out);
 }

@@ -44,7 +44,7 @@ void policy_session_free(struct policy_session *session)
 bool policy_is_carried(const struct column *column)
 {
     if (column->form != VALUE_NULL)
-        return true;
+        return column->form != VALUE_LOST;
     return column->type != TYPE_OID_NUMERIC && column->type != TYPE_OID_FLOAT4 &&
            column->type != TYPE_OID_FLOAT8;
 }

@@ -62,6 +62,7 @@ static void write_text(struct buf *out, const struct column *column)
 {
     switch (column->form) {
     case VALUE_NULL:
+    case VALUE_LOST:
         buf_add_str(out, STR("null"));
         return;
     case VALUE_LITERAL:

@@ -424,6 +424,8 @@ static enum verdict judge_column(const struct term *term, const struct column *c
 
     if (column->form == VALUE_NULL)
         return judge_null(term);
+    if (column->form == VALUE_LOST)
+        return UNKNOWN;
     if (column->form != VALUE_ESCAPED || !has_backslash(column->value))
         return judge_text(term, column->value, literal, type);
     buf_init(&plain, column->value.len);

@@ -122,11 +122,29 @@ static bool add_array_level(struct context *ctx, const struct type *type, const 
     return true;
 }
 
+/* int2vector and oidvector are arrays written as `1 2 3`. */
+static bool add_vector(struct context *ctx, const struct type *type, struct str text)
+{
+    struct str element, rest = text;
+
+    buf_add_char(ctx->out, '[');
+    while (rest.len > 0) {
+        str_split(rest, ' ', &element, &rest);
+        if (element.data != text.data)
+            buf_add_char(ctx->out, ',');
+        add_typed(ctx, type->element, element);
+    }
+    buf_add_char(ctx->out, ']');
+    return true;
+}
+
 static bool add_array(struct context *ctx, const struct type *type, struct str text)
 {
     const char *p = text.data;
     const char *end = p + text.len;
 
+    if (str_eq(type->name, STR("int2vector")) || str_eq(type->name, STR("oidvector")))
+        return add_vector(ctx, type, text);
     if (text.len > 0 && *p == '[') { /* bounds other than 1 are not shown by to_jsonb either */
         p = memchr(p, '=', text.len);
         if (!p)
@@ -335,6 +353,7 @@ void value_add_json(struct buf *out, const struct types *types, const struct col
 
     switch (column->form) {
     case VALUE_NULL:
+    case VALUE_LOST:
         buf_add_c(out, "null");
         break;
     case VALUE_LITERAL:
@@ -361,6 +380,7 @@ void value_add_text(struct buf *out, const struct column *column)
 
     switch (column->form) {
     case VALUE_NULL:
+    case VALUE_LOST:
         break;
     case VALUE_LITERAL:
     case VALUE_TEXT:

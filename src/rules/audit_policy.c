@@ -12,7 +12,10 @@ enum result audit_policy_parse(const struct rule_row *row, struct audit_policy *
     *out = NULL;
     policy->table_name = str_dup(rule_row_text(row, "table_name"));
     policy->is_enabled = rule_row_bool(row, "is_enabled", true);
+    policy->hash_secret = str_dup(rule_row_text(row, "hash_secret"));
+    policy->only_if_changed = rule_row_bool(row, "only_if_changed", false);
     if (rule_row_list(row, "redact", &policy->redact, err) != OK ||
+        rule_row_list(row, "hash", &policy->hash, err) != OK ||
         rule_row_list(row, "ignore", &policy->ignore, err) != OK) {
         audit_policy_free(policy);
         return FAILED;
@@ -26,7 +29,9 @@ void audit_policy_free(struct audit_policy *policy)
     if (!policy)
         return;
     rule_list_fini(&policy->redact);
+    rule_list_fini(&policy->hash);
     rule_list_fini(&policy->ignore);
+    free(policy->hash_secret);
     free(policy->table_name);
     free(policy);
 }

@@ -1,6 +1,7 @@
 #include "rules/image.h"
 
 #include "row/value.h"
+#include "rules/digest.h"
 
 /* jsonb holds 268,435,455 bytes, a little less than that as text; and what is nested needs up to
  * six times its text there (`1,` twelve bytes), and in the memory of its parser thirty times. So an
@@ -46,18 +47,24 @@ static void add_value(struct image *image, const struct column *column)
     value_add_json(image->out, ruleset_types(image->rules), column, VALUE_AS_JSONB);
 }
 
+/* NULL says nothing of anybody, and so it is shown. */
 static void add_column(struct image *image, const struct column_rule *rule,
                        const struct column *column)
 {
     struct buf *out = image->out;
+    bool is_null = column->form == VALUE_NULL;
 
     if (rule->care == COLUMN_IGNORE || (image->only && !rule_list_has(image->only, column->name)))
         return;
     if (out->data[out->len - 1] != '{')
         buf_add_char(out, ',');
     buf_add_str(out, rule->json_key);
-    if (rule->care == COLUMN_REDACT && column->form != VALUE_NULL)
+    if (rule->care == COLUMN_REDACT && !is_null)
         buf_add_c(out, "\"[redacted]\"");
+    else if (column->form == VALUE_LOST)
+        buf_add_c(out, "\"[not in the stream: NaN or Infinity]\"");
+    else if (rule->care == COLUMN_HASH && !is_null)
+        digest_add(out, image->table->policy, column);
     else
         add_value(image, column);
 }
@@ -142,18 +149,24 @@ bool image_changed_columns(struct ruleset *rules, struct table_rules *table,
     return true;
 }
 
-bool image_changed_ignored_only(struct ruleset *rules, struct table_rules *table,
-                                const struct change *change)
+/* A value that is lost on both sides may have changed all the same: better an entry too many. */
+static bool may_have_changed(const struct change *change, size_t index)
 {
-    bool any = false;
+    return has_changed(change, index) || change->record.items[index].form == VALUE_LOST;
+}
 
-    if (!table->policy || table->policy->ignore.count == 0 || change->kind != CHANGE_UPDATE ||
-        !change_has_full_identity(change))
+bool image_is_worthless(struct ruleset *rules, struct table_rules *table,
+                        const struct change *change)
+{
+    bool any = table->policy && table->policy->only_if_changed;
+
+    if (!table->policy || (table->policy->ignore.count == 0 && !any) ||
+        change->kind != CHANGE_UPDATE || !change_has_full_identity(change))
         return false;
     for (size_t i = 0; i < change->record.count; i++) {
         const struct column *column = &change->record.items[i];
 
-        if (!has_changed(change, i))
+        if (!may_have_changed(change, i))
             continue;
         if (table_rules_column(rules, table, i, column)->care != COLUMN_IGNORE)
             return false;

@@ -292,10 +292,13 @@ static bool list_matches(const struct rule_list *patterns, struct str name)
     return false;
 }
 
-/* Signs what receivers trust: it stays out whatever audit_redact says. */
-static bool is_signing_secret(const struct table_rules *table, struct str name)
+/* What signs what receivers trust, and what digests begin with: they stay out whatever audit_redact
+ * says. */
+static bool is_own_secret(const struct table_rules *table, struct str name)
 {
-    return str_eq(name, STR("secret")) && str_eq(table->resource, STR("public.webhooks"));
+    return (str_eq(name, STR("secret")) && str_eq(table->resource, STR("public.webhooks"))) ||
+           (str_eq(name, STR("hash_secret")) &&
+            str_eq(table->resource, STR("pgherald.audit_policies")));
 }
 
 static enum column_care care_for(const struct ruleset *rules, const struct table_rules *table,
@@ -305,13 +308,15 @@ static enum column_care care_for(const struct ruleset *rules, const struct table
 
     if (table->policy && list_matches(&table->policy->ignore, name))
         return COLUMN_IGNORE;
-    if (is_signing_secret(table, name))
+    if (is_own_secret(table, name))
         return COLUMN_REDACT;
     if (table->policy && list_matches(&table->policy->redact, name))
         return COLUMN_REDACT;
     for (size_t i = 0; i < secrets->count; i++)
         if (str_glob(str_c(secrets->items[i]), name))
             return COLUMN_REDACT;
+    if (table->policy && list_matches(&table->policy->hash, name))
+        return COLUMN_HASH;
     return COLUMN_KEEP;
 }
 

@@ -34,6 +34,7 @@ void stream_start_statement(struct buf *out, const struct config *config)
                    "\"include-types\" 'false', "
                    "\"include-type-oids\" 'true', "
                    "\"include-pk\" 'true', "
+                   "\"include-not-null\" 'true', "
                    "\"include-transaction\" 'true', "
                    "\"add-msg-prefixes\" 'pgherald', "
                    "\"filter-tables\" '" FILTERED_TABLES "', "

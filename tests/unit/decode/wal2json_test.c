@@ -463,24 +463,79 @@ static void test_times(void **state)
     assert_true(change.commit_time == 0);
 }
 
+#define NUMBER(name, type, more)                                                                   \
+    "{\"name\":\"" name "\",\"typeoid\":" type ",\"value\":null" more "}"
+#define LOSSY(action, columns, identity)                                                           \
+    "{\"action\":\"" action "\",\"schema\":\"s\",\"table\":\"t\"," columns identity                \
+    "\"pk\":[{\"name\":\"k\"}]}"
+
+/* `lost`: the names, old ones behind the bar. */
+static const struct {
+    const char *says;
+    const char *message;
+    const char *lost;
+} losses[] = {
+    {"a null where none can be is NaN or an infinity, which the plugin prints so",
+     LOSSY(
+         "I",
+         "\"columns\":[" NUMBER("a", "701", ",\"optional\":false") "," NUMBER(
+             "b", "700", ",\"optional\":false") "," NUMBER("c", "1700", ",\"optional\":false") "],",
+         ""),
+     "abc|"},
+    {"where one can be it is a null",
+     LOSSY("I", "\"columns\":[" NUMBER("a", "701", ",\"optional\":true") "],", ""), "|"},
+    {"also where nothing is said", LOSSY("I", "\"columns\":[" NUMBER("a", "701", "") "],", ""),
+     "|"},
+    {"a type without such values has lost none",
+     LOSSY("I", "\"columns\":[" NUMBER("a", "23", ",\"optional\":false") "],", ""), "|"},
+    {"of an old row the new one says it, whatever its value",
+     LOSSY("U",
+           "\"columns\":[{\"name\":\"a\",\"typeoid\":701,\"value\":1,\"optional\":false},"
+           "{\"name\":\"b\",\"typeoid\":701,\"value\":1,\"optional\":true}],",
+           "\"identity\":[" NUMBER("a", "701", "") "," NUMBER("b", "701", "") "],"),
+     "|a"},
+    {"a key has no nulls, and nothing is known of the rest of a deleted row",
+     LOSSY("D", "", "\"identity\":[" NUMBER("k", "701", "") "," NUMBER("a", "701", "") "],"), "|k"},
+    {"what was said of the row before does not count for a row that does not say it",
+     LOSSY("U", "\"columns\":[" NUMBER("a", "701", "") "],",
+           "\"identity\":[" NUMBER("a", "701", "") "],"),
+     "|"},
+};
+
+static void add_lost(struct buf *out, struct columns columns)
+{
+    for (size_t i = 0; i < columns.count; i++)
+        if (columns.items[i].form == VALUE_LOST)
+            buf_add_str(out, columns.items[i].name);
+}
+
+static void test_losses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(losses); i++) {
+        struct change change = read_good(losses[i].message);
+        struct buf out;
+
+        buf_init(&out, 64);
+        add_lost(&out, change.record);
+        buf_add_char(&out, '|');
+        add_lost(&out, change.identity);
+        check_text(losses[i].says, buf_str(&out), losses[i].lost);
+        buf_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin_and_commit),
-        cmocka_unit_test(test_insert),
-        cmocka_unit_test(test_update),
-        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_truncate),
-        cmocka_unit_test(test_message),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_tolerated),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_every_byte_wrong),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_names_stay),
-        cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_losses),    cmocka_unit_test(test_begin_and_commit),
+        cmocka_unit_test(test_insert),    cmocka_unit_test(test_update),
+        cmocka_unit_test(test_delete),    cmocka_unit_test(test_truncate),
+        cmocka_unit_test(test_message),   cmocka_unit_test(test_names),
+        cmocka_unit_test(test_tolerated), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_truncated), cmocka_unit_test(test_every_byte_wrong),
+        cmocka_unit_test(test_limits),    cmocka_unit_test(test_names_stay),
+        cmocka_unit_test(test_deep),      cmocka_unit_test(test_times),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

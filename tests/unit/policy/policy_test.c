@@ -588,13 +588,28 @@ static void test_too_many_keys(void **state)
     policy_free(policy);
 }
 
+/* What the stream could not carry is neither NULL nor a value to compare. */
+static void test_carried(void **state)
+{
+    struct column amount = column("n", 1700, NULL);
+
+    (void)state;
+    assert_false(policy_is_carried(&amount));
+    amount.form = VALUE_LOST;
+    assert_false(policy_is_carried(&amount));
+    amount = column("n", 1700, "1");
+    assert_true(policy_is_carried(&amount));
+    amount = column("t", 25, NULL);
+    assert_true(policy_is_carried(&amount));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conditions),    cmocka_unit_test(test_clauses),
-        cmocka_unit_test(test_missing),       cmocka_unit_test(test_not_plain),
-        cmocka_unit_test(test_filing),        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_too_many_keys),
+        cmocka_unit_test(test_carried),   cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_clauses),   cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_not_plain), cmocka_unit_test(test_filing),
+        cmocka_unit_test(test_keys),      cmocka_unit_test(test_too_many_keys),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,7 @@ static const struct column now[] = {
     {STR("empty"), TEXT, VALUE_ESCAPED, {"", 0}},
     {STR("My Col"), TEXT, VALUE_ESCAPED, STR("x")},
     {STR("strange"), 99999, VALUE_ESCAPED, STR("x")},
+    {STR("lost"), NUMERIC, VALUE_LOST, {0}},
 };
 static const struct column before[] = {
     {STR("id"), UUID, VALUE_ESCAPED, STR("00112233-4455-6677-8899-aabbccddeeff")},
@@ -106,6 +107,9 @@ static void judges(void **state)
         {"nor with not", "nothing=not.eq.x", false},
         {"nor in a list", "nothing=not.in.(x)", false},
         {"nor like", "nothing=not.like.x", false},
+        {"what is lost is not null", "lost=is.null", false},
+        {"and nothing else is claimed of it", "lost=not.is.null", false},
+        {"neither more nor less", "lost=not.gt.5", false},
         {"it is null", "nothing=is.null", true},
         {"it is unknown", "nothing=is.unknown", true},
         {"it is not true", "nothing=not.is.true", true},

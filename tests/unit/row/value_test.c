@@ -104,6 +104,8 @@ static const struct text_row {
      NULL},
 
     {"an array", OID_INT4_ARRAY, "{1,2,3}", "[1,2,3]", NULL},
+    {"a vector, which is written without braces", OID_INT2VECTOR, "1 -2 3", "[1,-2,3]", NULL},
+    {"an empty one", OID_INT2VECTOR, "", "[]", NULL},
     {"an empty array", OID_INT4_ARRAY, "{}", "[]", NULL},
     {"arrays in arrays", OID_INT4_ARRAY, "{{1,2},{3,NULL}}", "[[1,2],[3,null]]", NULL},
     {"three dimensions", OID_INT4_ARRAY, "{{{1},{2}}}", "[[[1],[2]]]", NULL},

@@ -48,19 +48,26 @@ static void test_parse(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_int_equal(parse("{\"table_name\":\"public.notes\",\"is_enabled\":false,"
-                           "\"redact\":[\"pin\"],\"ignore\":[\"seen_at\",\"x\"]}",
-                           &policy, &err),
-                     OK);
+    assert_int_equal(
+        parse("{\"table_name\":\"public.notes\",\"is_enabled\":false,"
+              "\"redact\":[\"pin\"],\"ignore\":[\"seen_at\",\"x\"],\"hash\":[\"phone\"],"
+              "\"hash_secret\":\"s\",\"only_if_changed\":true}",
+              &policy, &err),
+        OK);
     assert_string_equal(policy->table_name, "public.notes");
     assert_false(policy->is_enabled);
     assert_int_equal(policy->redact.count, 1);
     assert_int_equal(policy->ignore.count, 2);
+    assert_int_equal(policy->hash.count, 1);
+    assert_string_equal(policy->hash_secret, "s");
+    assert_true(policy->only_if_changed);
     audit_policy_free(policy);
 
     assert_int_equal(parse("{\"table_name\":\"*\"}", &policy, &err), OK);
     assert_true(policy->is_enabled);
-    assert_int_equal(policy->redact.count + policy->ignore.count, 0);
+    assert_int_equal(policy->redact.count + policy->ignore.count + policy->hash.count, 0);
+    assert_string_equal(policy->hash_secret, "");
+    assert_false(policy->only_if_changed);
     audit_policy_free(policy);
 }
 
@@ -71,6 +78,7 @@ static void test_refused(void **state)
         const char *message;
     } rows[] = {
         {"{\"table_name\":\"*\",\"redact\":\"pin\"}", "column redact: expected a list of texts"},
+        {"{\"table_name\":\"*\",\"hash\":7}", "column hash: expected a list of texts"},
         {"{\"table_name\":\"*\",\"ignore\":[null]}", "column ignore: element 1 is no text"},
     };
 

@@ -67,6 +67,20 @@ static int tear_down(void **state)
 /* The policy of `notes`: seen_at is left out. */
 #define POLICY "{\"table_name\":\"public.notes\",\"redact\":[\"tit*\"],\"ignore\":[\"seen_at\"]}"
 
+#define CHANGES_ONLY "{\"table_name\":\"public.notes\",\"only_if_changed\":true}"
+#define HASHED(more)                                                                               \
+    "{\"table_name\":\"public.notes\",\"hash\":[\"title\",\"token\",\"ratio\"]" more "}"
+#define RATIO(value) "{\"name\":\"ratio\",\"typeoid\":701,\"value\":" value "}"
+#define INSERT_LOST                                                                                \
+    TABLE("I")                                                                                     \
+    "\"columns\":[" ID                                                                             \
+    ",{\"name\":\"ratio\",\"typeoid\":701,\"value\":null,\"optional\":false}]," PK
+#define UPDATE_LOST                                                                                \
+    TABLE("U")                                                                                     \
+    "\"columns\":[" ID                                                                             \
+    ",{\"name\":\"ratio\",\"typeoid\":701,\"value\":null,\"optional\":false}],\"identity\":[" ID   \
+    "," RATIO("null") "]," PK
+
 static void use_policy(const char *json)
 {
     struct err err = {0};
@@ -104,6 +118,25 @@ static const struct {
      "{\"table_name\":\"public.notes\",\"ignore\":[\"id\"]}", "{}",
      "{\"title\":\"a \\\"b\\\"\",\"token\":\"[redacted]\","
      "\"seen_at\":\"2026-11-23T03:48:41+00:00\"}"},
+    {"a hashed value is a digest of the secret and its text; what is a secret stays redacted",
+     INSERT, HASHED(",\"hash_secret\":\"pepper\""), "{}",
+     "{\"id\":7,\"title\":\"sha256:"
+     "f1f375d269e9919c5eeb43016f17ba3dbebe9d8a6c6b8fa0ac16a52b5c432e33\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-23T03:48:41+00:00\"}"},
+    {"without a secret it is redacted", INSERT, HASHED(""), "{}",
+     "{\"id\":7,\"title\":\"[redacted]\",\"token\":\"[redacted]\","
+     "\"seen_at\":\"2026-11-23T03:48:41+00:00\"}"},
+    {"a NULL is no secret", DELETE_FULL,
+     HASHED(",\"hash_secret\":\"pepper\",\"redact\":[\"title\"]"),
+     "{\"id\":7,\"title\":\"[redacted]\",\"token\":null}", "{}"},
+    {"what the stream cannot carry is said, in the old row too", UPDATE_LOST, NULL,
+     "{\"id\":7,\"ratio\":\"[not in the stream: NaN or Infinity]\"}",
+     "{\"id\":7,\"ratio\":\"[not in the stream: NaN or Infinity]\"}"},
+    {"but not of a redacted column", INSERT_LOST,
+     "{\"table_name\":\"public.notes\",\"redact\":[\"ratio\"]}", "{}",
+     "{\"id\":7,\"ratio\":\"[redacted]\"}"},
+    {"nor can it be hashed", INSERT_LOST, HASHED(",\"hash_secret\":\"pepper\""), "{}",
+     "{\"id\":7,\"ratio\":\"[not in the stream: NaN or Infinity]\"}"},
     {"every column left out leaves an object", UPDATE_KEY,
      "{\"table_name\":\"public.notes\",\"ignore\":[\"*\"]}", "{}", "{}"},
 };
@@ -139,7 +172,7 @@ static const struct {
     const char *message;
     const char *policy;
     const char *changed; /* NULL: not known */
-    bool ignored_only;
+    bool is_worthless;
 } changes[] = {
     {"columns that differ, the redacted one too, in the record's order", UPDATE_FULL, NULL,
      "title token seen_at ", false},
@@ -153,6 +186,12 @@ static const struct {
     {"an ignored column is not named", UPDATE_FULL, POLICY, "title token ", false},
     {"a change of ignored columns alone is worth nothing", UPDATE_SEEN, POLICY, "", true},
     {"without the policy it is", UPDATE_SEEN, NULL, "seen_at ", false},
+    {"one that changed nothing, where only changes are wanted", UPDATE_NOTHING, CHANGES_ONLY, "",
+     true},
+    {"one of a redacted column is a change", UPDATE_FULL, CHANGES_ONLY, "title token seen_at ",
+     false},
+    {"where the old row is not known it may be one", UPDATE_KEY, CHANGES_ONLY, NULL, false},
+    {"a lost value may have changed, so the entry is made", UPDATE_LOST, CHANGES_ONLY, "", false},
 };
 
 static void test_changed(void **state)
@@ -171,7 +210,7 @@ static void test_changed(void **state)
         if (known != (changes[i].changed != NULL))
             fail_msg("%s: known %d", changes[i].says, (int)known);
         check_text(changes[i].says, buf_str(&out), known ? changes[i].changed : "");
-        if (image_changed_ignored_only(rules, table, &change) != changes[i].ignored_only)
+        if (image_is_worthless(rules, table, &change) != changes[i].is_worthless)
             fail_msg("%s: is it worth an entry?", changes[i].says);
         buf_fini(&out);
     }

@@ -6,6 +6,7 @@
     "START_REPLICATION SLOT \"" slot "\" LOGICAL 0/0 (\"format-version\" '2', "                    \
     "\"include-xids\" 'true', \"include-timestamp\" 'true', \"include-lsn\" 'true', "              \
     "\"include-types\" 'false', \"include-type-oids\" 'true', \"include-pk\" 'true', "             \
+    "\"include-not-null\" 'true', "                                                                \
     "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald', "                            \
     "\"filter-tables\" 'public.audit_logs,public.webhook_deliveries,public.webhook_attempts,"      \
     "pgherald.webhook_secrets', "                                                                  \
