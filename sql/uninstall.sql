@@ -34,6 +34,7 @@ begin
   join pg_catalog.pg_class c on c.oid = t.tgrelid
   where not t.tgisinternal
     and p.pronamespace = 'pgherald'::regnamespace
+    and t.tgname <> 'pgherald_context'
     and c.relnamespace <> 'pgherald'::regnamespace
     and coalesce(obj_description(c.oid, 'pg_class'), '') not like 'pgherald:%';
   if found is not null then
@@ -72,6 +73,10 @@ declare
       and not exists (select 1 from pgherald.adopted_tables a where a.name = c.relname)
       and (c.relname <> 'audit_logs' or current_setting('pgherald.uninstall_audit', true) = 'drop'));
 begin
+  -- from every table, the project's own too
+  if to_regproc('pgherald.untrack_all') is not null then
+    perform pgherald.untrack_all();
+  end if;
   for item in
     select p.pubname from pg_catalog.pg_publication p where obj_description(p.oid, 'pg_publication') like 'pgherald:%'
   loop

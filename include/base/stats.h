@@ -26,6 +26,7 @@
     X(batches_total, counter, "Store transactions committed")                                      \
     X(batches_failed_total, counter, "Store transactions that failed and were done again")         \
     X(audit_rows_total, counter, "Audit entries made durable")                                     \
+    X(contexts_forged_total, counter, "Messages saying who is at work, without a valid signature") \
     X(notifications_total, counter, "Notifications handed to the database")                        \
     X(notifications_refused_total, counter, "Notifications that their table did not take")         \
     X(deliveries_total, counter, "Webhook deliveries put in the outbox")                           \

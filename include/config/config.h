@@ -49,8 +49,9 @@ struct config {
     enum log_level log_level;
     enum log_format log_format;
 
-    bool audit;                      /* off: no audit rows at all */
-    struct config_list audit_redact; /* patterns of column names whose values are not kept */
+    bool audit;                             /* off: no audit rows at all */
+    struct config_list audit_gateway_roles; /* logins whose claims are believed */
+    struct config_list audit_redact;        /* patterns of column names whose values are not kept */
 
     unsigned batch_max_changes;
     unsigned batch_max_wait_ms;

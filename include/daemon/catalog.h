@@ -1,4 +1,5 @@
-/* Loads the types of the database: one short connection, one answer. */
+/* Loads what has to be known of the database before its stream is read, its types and the key that
+ * transactions sign with: one short connection, one answer. */
 #ifndef PGHERALD_DAEMON_CATALOG_H
 #define PGHERALD_DAEMON_CATALOG_H
 
@@ -6,12 +7,14 @@
 
 #include "base/err.h"
 #include "row/type.h"
+#include "vault/mac.h"
 
 struct catalog;
 
 /* Exactly one of the two comes, unless catalog_close() comes first. */
 struct catalog_events {
-    void (*on_loaded)(void *arg, struct types *types); /* take a reference to keep it */
+    /* Take a reference of the types to keep them. The key is unknown if the table is empty. */
+    void (*on_loaded)(void *arg, struct types *types, const struct mac_key *context_key);
     void (*on_failed)(void *arg, const struct err *err);
 };
 

@@ -16,6 +16,8 @@ void copy_add_null(struct buf *out);
 void copy_add_int64(struct buf *out, int64_t v); /* bigint, pg_lsn */
 void copy_add_timestamptz(struct buf *out, int64_t us_since_1970);
 void copy_add_uuid(struct buf *out, const uint8_t uuid[16]);
+/* A host's address, IPv4 or IPv6, as inet; false, and nothing added, if the text is none. */
+bool copy_add_inet(struct buf *out, struct str address);
 void copy_add_text(struct buf *out, struct str s); /* text, json */
 
 /* A field whose length is known only when it has been written: begin, append, end. */

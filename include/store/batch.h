@@ -30,9 +30,14 @@ bool batch_is_empty(const struct batch *batch); /* no effect was ever added */
 uint64_t batch_effects(const struct batch *batch);
 size_t batch_bytes(const struct batch *batch); /* still in the buffers */
 
-/* Each fails only if a single row is larger than PostgreSQL could take. */
+/* Each fails only if a single row is larger than PostgreSQL could take. `who` are the fields that
+ * say who did it, ready for the wire (daemon/attribution.h). */
 enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct table_rules *table,
                             const struct change *change, const struct position *position,
+                            struct str who, struct err *err) MUST_CHECK;
+/* An entry of something that is no change of a row. */
+enum result batch_add_event(struct batch *batch, struct str action, struct str resource,
+                            const struct position *position, struct str who,
                             struct err *err) MUST_CHECK;
 /* row_key: of the row, for an endpoint that orders by key; empty for NULL. */
 enum result batch_add_delivery(struct batch *batch, const struct webhook_rule *webhook,

@@ -181,6 +181,14 @@ const struct option options[] = {
                  "private_key,api_key,embedding,*_embedding",
      .help = "Columns whose values are not kept, only that they changed. A star is any text."},
 
+    {.name = "audit_gateway_roles",
+     .kind = OPTION_LIST,
+     TARGET(audit_gateway_roles),
+     .standard = "authenticator",
+     .help =
+         "The logins of gateways that check tokens, such as PostgREST: whom the claims of their\n"
+         "sessions name is believed. Nobody else may know their passwords."},
+
     {.group = "Pipeline",
      .name = "batch_max_changes",
      .kind = OPTION_NUMBER,

@@ -22,6 +22,23 @@ static uint32_t oid_at(const struct pg_result *result, size_t row, size_t column
     return str_to_u64(pg_result_value(result, row, column), &oid) ? (uint32_t)oid : 0;
 }
 
+static void on_context_key(void *arg, const struct pg_result *result, const struct err *err)
+{
+    struct catalog *catalog = arg;
+    struct mac_key key = {0};
+    struct err whole;
+
+    if (err) {
+        whole = *err;
+        err_context(&whole, "reading pgherald.context_key (was `pgherald init` run?)");
+        catalog->events.on_failed(catalog->arg, &whole);
+        return;
+    }
+    if (pg_result_rows(result) == 1)
+        (void)mac_key_read(&key, pg_result_value(result, 0, 0));
+    catalog->events.on_loaded(catalog->arg, catalog->types, &key);
+}
+
 static void on_fields(void *arg, const struct pg_result *result, const struct err *err)
 {
     struct catalog *catalog = arg;
@@ -34,7 +51,7 @@ static void on_fields(void *arg, const struct pg_result *result, const struct er
         types_add_field(catalog->types, oid_at(result, row, 0), pg_result_value(result, row, 1),
                         oid_at(result, row, 2));
     types_seal(catalog->types);
-    catalog->events.on_loaded(catalog->arg, catalog->types);
+    pg_conn_query(catalog->conn, sql_catalog_context_key, NULL, 0, on_context_key, catalog);
 }
 
 static void on_types(void *arg, const struct pg_result *result, const struct err *err)

@@ -8,13 +8,16 @@
 #define MAX_SCRATCH ((size_t)1 << 30)
 #define KEEP_SCRATCH ((size_t)1 << 20)
 
-void deriver_init(struct deriver *deriver, struct ruleset *rules, struct stats *stats)
+void deriver_init(struct deriver *deriver, const struct config *config, struct ruleset *rules,
+                  struct stats *stats)
 {
+    deriver->config = config;
     deriver->rules = rules;
     deriver->stats = stats;
     webhook_body_init(&deriver->body);
     buf_init(&deriver->scratch, MAX_SCRATCH);
     buf_init(&deriver->row_key, IMAGE_ROW_KEY_MAX);
+    attribution_init(&deriver->who, config);
 }
 
 void deriver_fini(struct deriver *deriver)
@@ -22,6 +25,41 @@ void deriver_fini(struct deriver *deriver)
     webhook_body_fini(&deriver->body);
     buf_fini(&deriver->scratch);
     buf_fini(&deriver->row_key);
+    attribution_fini(&deriver->who);
+}
+
+static enum result add_event(struct deriver *deriver, struct transaction *txn,
+                             struct change *message, struct str action, struct str resource,
+                             struct batch *batch, struct err *err)
+{
+    transaction_place(txn, message);
+    if (!deriver->config->audit)
+        return OK;
+    return batch_add_event(batch, action, resource, &txn->position,
+                           attribution_fields(&deriver->who), err);
+}
+
+enum result deriver_take_context(struct deriver *deriver, struct transaction *txn,
+                                 struct change *message, struct batch *batch, struct err *err)
+{
+    bool had_forgery = deriver->who.has_forgery;
+    struct str resource;
+
+    switch (attribution_take(&deriver->who, message->content, txn->position.xid, &resource)) {
+    case ATTRIBUTION_TAKEN:
+        return OK;
+    case ATTRIBUTION_READ:
+        return add_event(deriver, txn, message, STR("read"), resource, batch, err);
+    case ATTRIBUTION_FORGED:
+        stat_add(&deriver->stats->contexts_forged_total, 1);
+        if (had_forgery)
+            return OK;
+        log_warn("audit", "a transaction says who it is, but without a valid signature",
+                 log_u("xid", txn->position.xid), log_lsn("commit", txn->position.commit_lsn));
+        return add_event(deriver, txn, message, STR("forged_context"), AUDIT_CONTEXT_PREFIX, batch,
+                         err);
+    }
+    return err_set(err, "unknown verdict");
 }
 
 static struct str row_key_for(struct deriver *deriver, const struct webhook_rule *webhook,
@@ -171,7 +209,8 @@ enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn
     if (transaction_is_upkeep(txn, change))
         return OK;
     if (table->audited && !txn->own && !image_is_worthless(deriver->rules, table, change) &&
-        batch_add_audit(batch, deriver->rules, table, change, &txn->position, err) != OK)
+        batch_add_audit(batch, deriver->rules, table, change, &txn->position,
+                        attribution_fields(&deriver->who), err) != OK)
         return FAILED;
     if (table->webhook_count[rule_operation(change->kind)] > 0 &&
         add_deliveries(deriver, txn, change, table, batch, err) != OK)

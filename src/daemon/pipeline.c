@@ -200,12 +200,13 @@ static void resume_stream(struct pipeline *p)
 
 static void on_message(void *arg, struct str payload);
 
-static void on_types_again(void *arg, struct types *types)
+static void on_types_again(void *arg, struct types *types, const struct mac_key *context_key)
 {
     struct pipeline *p = arg;
     struct buf held = p->held;
 
     ruleset_set_types(p->rules, types);
+    p->deriver.who.key = *context_key;
     catalog_close(p->catalog);
     p->catalog = NULL;
     p->types_are_fresh = true;
@@ -254,6 +255,17 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
     return OK;
 }
 
+/* A message that is not transactional comes between transactions and says nothing of any. */
+static enum result process_message(struct pipeline *p, struct change *change, struct err *err)
+{
+    if (!p->txn.open || p->txn.covered || !str_eq(change->prefix, AUDIT_CONTEXT_PREFIX))
+        return OK;
+    if (deriver_take_context(&p->deriver, &p->txn, change, store_batch(p->store), err) != OK)
+        return FAILED;
+    store_advance(p->store);
+    return OK;
+}
+
 static void process_commit(struct pipeline *p, const struct change *change)
 {
     const struct store_mark mark = {change->commit_lsn, change->end_lsn, change->commit_time};
@@ -275,12 +287,13 @@ static enum result process_change(struct pipeline *p, struct change *change, str
     switch (change->kind) {
     case CHANGE_BEGIN:
         transaction_begin(&p->txn, change, p->checkpoint);
+        attribution_begin(&p->deriver.who);
         return OK;
     case CHANGE_COMMIT:
         process_commit(p, change);
         return OK;
     case CHANGE_MESSAGE:
-        return OK;
+        return process_message(p, change, err);
     case CHANGE_INSERT:
     case CHANGE_UPDATE:
     case CHANGE_DELETE:
@@ -369,13 +382,14 @@ static void on_store_ready(void *arg, lsn_t checkpoint)
     p->stream = stream_open(&p->loop, p->config, p->stats, &events, p);
 }
 
-static void on_types(void *arg, struct types *types)
+static void on_types(void *arg, struct types *types, const struct mac_key *context_key)
 {
     static const struct store_events events = {on_store_ready, on_stored, on_store_room,
                                                on_session_lost};
     struct pipeline *p = arg;
 
     ruleset_set_types(p->rules, types);
+    p->deriver.who.key = *context_key;
     catalog_close(p->catalog);
     p->catalog = NULL;
     set_state(p, PIPELINE_STORE);
@@ -457,7 +471,7 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     p->backoff_ms = FIRST_BACKOFF_MS;
     p->decoder = decoder_new_wal2json();
     p->rules = ruleset_new(config, stats);
-    deriver_init(&p->deriver, p->rules, stats);
+    deriver_init(&p->deriver, config, p->rules, stats);
     buf_init(&p->held, (size_t)1 << 30);
     uv_loop_init(&p->loop);
     uv_async_init(&p->loop, &p->stop, on_stop);

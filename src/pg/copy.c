@@ -1,9 +1,15 @@
 #include "pg/copy.h"
 
+#include <arpa/inet.h>
+#include <string.h>
+
 #include "base/clock.h"
 
 #define TEXT_OID 25
 #define JSONB_VERSION 1
+/* Source: PGSQL_AF_INET and PGSQL_AF_INET6, inet.h. */
+#define INET_V4 2
+#define INET_V6 3
 
 void copy_add_header(struct buf *out)
 {
@@ -44,6 +50,28 @@ void copy_add_uuid(struct buf *out, const uint8_t uuid[16])
 {
     buf_add_be32(out, 16);
     buf_add(out, uuid, 16);
+}
+
+bool copy_add_inet(struct buf *out, struct str address)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned char bytes[16];
+    bool v4;
+
+    if (address.len == 0 || address.len >= sizeof(text))
+        return false;
+    memcpy(text, address.data, address.len);
+    text[address.len] = '\0';
+    v4 = inet_pton(AF_INET, text, bytes) == 1;
+    if (!v4 && inet_pton(AF_INET6, text, bytes) != 1)
+        return false;
+    buf_add_be32(out, v4 ? 8 : 20);
+    buf_add_char(out, v4 ? INET_V4 : INET_V6);
+    buf_add_char(out, (char)(v4 ? 32 : 128)); /* bits of the netmask: one host */
+    buf_add_char(out, 0);                     /* not a cidr */
+    buf_add_char(out, v4 ? 4 : 16);
+    buf_add(out, bytes, v4 ? 4 : 16);
+    return true;
 }
 
 void copy_add_text(struct buf *out, struct str s)

@@ -10,7 +10,7 @@
 #define MAX_KEY_BYTES 2048
 #define MAX_BYTES ((size_t)1 << 30)  /* a message of the protocol cannot be larger */
 #define KEEP_BYTES ((size_t)1 << 20) /* of memory between batches */
-#define AUDIT_FIELDS 10
+#define AUDIT_FIELDS 15
 #define DELIVERY_FIELDS 5
 
 void batch_init(struct batch *batch)
@@ -143,24 +143,44 @@ static void add_images(struct buf *out, struct ruleset *rules, struct table_rule
 }
 
 /* The columns and their order: sql/queries/store_copy_audit.sql. */
-enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct table_rules *table,
-                            const struct change *change, const struct position *position,
-                            struct err *err)
+static void begin_audit(struct buf *out, const struct position *position, struct str action,
+                        struct str resource)
 {
-    struct buf *out = &batch->audit;
-    size_t before = out->len;
-
     copy_begin_row(out, AUDIT_FIELDS);
     copy_add_timestamptz(out, position->commit_time);
     copy_add_int64(out, (int64_t)position->commit_lsn);
     copy_add_int64(out, (int64_t)position->ordinal);
     copy_add_int64(out, position->xid);
-    copy_add_text(out, change_verb(change->kind));
-    copy_add_text(out, table->resource);
+    copy_add_text(out, action);
+    copy_add_text(out, resource);
+}
+
+enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct table_rules *table,
+                            const struct change *change, const struct position *position,
+                            struct str who, struct err *err)
+{
+    struct buf *out = &batch->audit;
+    size_t before = out->len;
+
+    begin_audit(out, position, change_verb(change->kind), table->resource);
     add_key(out, rules, change);
     add_images(out, rules, table, change);
     add_changed_fields(out, rules, table, change);
+    buf_add_str(out, who);
     return finish(batch, out, before, &batch->audit_rows, "an audit row", err);
+}
+
+enum result batch_add_event(struct batch *batch, struct str action, struct str resource,
+                            const struct position *position, struct str who, struct err *err)
+{
+    struct buf *out = &batch->audit;
+    size_t before = out->len;
+
+    begin_audit(out, position, action, resource);
+    for (unsigned i = 0; i < 4; i++) /* no key, no images, no changed fields */
+        copy_add_null(out);
+    buf_add_str(out, who);
+    return finish(batch, out, before, &batch->audit_rows, "an audit entry", err);
 }
 
 static void add_message_id(struct buf *out, const struct webhook_rule *webhook,

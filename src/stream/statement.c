@@ -36,7 +36,7 @@ void stream_start_statement(struct buf *out, const struct config *config)
                    "\"include-pk\" 'true', "
                    "\"include-not-null\" 'true', "
                    "\"include-transaction\" 'true', "
-                   "\"add-msg-prefixes\" 'pgherald', "
+                   "\"add-msg-prefixes\" 'pgherald:context', "
                    "\"filter-tables\" '" FILTERED_TABLES "', "
                    "\"add-tables\" '" OWN_TABLES);
     for (size_t i = 0; i < config->schemas.count; i++) {

@@ -228,7 +228,10 @@ test("get leaves an entry in the audit trail, or prints nothing", async (t) => {
   assert.deepEqual(await entries(), [
     {
       user_id: user.id, resource_type: "public.google_oauth_tokens", resource_id: id, user_agent: "pgherald oauth get",
-      context: { source: "application", role: "postgres", database_user: "postgres", google_account_id: "1" },
+      context: {
+        source: "application", role: "postgres", session_user: "postgres", database_user: "postgres", google_account_id: "1",
+        connection: "127.0.0.1", application_name: "pgherald oauth",
+      },
     },
   ]);
   await env.db.query(`create function public.no_entry() returns trigger language plpgsql as $$ begin raise exception 'the trail is full'; end $$`);

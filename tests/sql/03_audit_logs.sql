@@ -70,11 +70,12 @@ revoke delete on public.audit_logs from service_role;
 -- ---------------------------------------------------------------- create_audit_log
 
 create temporary table entry as select * from public.audit_logs where false;
+create function pg_temp.connection() returns text[] language sql as $$ select '{session_user,connection,application_name}'::text[] $$;
 create function pg_temp.last() returns public.audit_logs language sql as $$ select * from public.audit_logs order by id desc limit 1 $$;
 
 select ok(tap.call('authenticated', tap.ann(), $$ select public.create_audit_log('login', 'session', 's-1') $$)::bigint > 0, 'a user reports what he did');
 select results_eq(
-  $$ select user_id, action, resource_type, resource_id, session_id, commit_lsn, ordinal, context from pg_temp.last() $$,
+  $$ select user_id, action, resource_type, resource_id, session_id, commit_lsn, ordinal, context - pg_temp.connection() from pg_temp.last() $$,
   $$ values (tap.ann(), 'login', 'session', 's-1', 's-1', null::pg_lsn, null::bigint,
        '{"source": "application", "role": "authenticated"}'::jsonb) $$,
   'it is his, with his session, and says where it comes from');
@@ -84,10 +85,10 @@ select set_config('request.headers', '{"user-agent": "curl/8", "x-forwarded-for"
 select tap.call('authenticated', tap.ann(),
   $$ select public.create_audit_log('export', 'memories', p_old_values => '{"a": 1, "b": 2}', p_new_values => '{"a": 1, "b": 3, "c": 4}',
        p_ip_address => '198.51.100.1', p_session_id => 'forged', p_user_agent => 'forged',
-       p_context => '{"rows": 3, "source": "stream", "role": "postgres"}') $$);
+       p_context => '{"rows": 3, "source": "stream", "role": "postgres", "path": "/forged"}') $$);
 select results_eq(
-  $$ select changed_fields, ip_address, user_agent, session_id, context from pg_temp.last() $$,
-  $$ values (array['b', 'c'], '203.0.113.9'::inet, 'curl/8', 's-1', '{"rows": 3, "source": "application", "role": "authenticated"}'::jsonb) $$,
+  $$ select changed_fields, ip_address, user_agent, session_id, context - pg_temp.connection() from pg_temp.last() $$,
+  $$ values (array['b', 'c'], '203.0.113.9'::inet, 'curl/8', 's-1', '{"rows": 3, "source": "application", "role": "authenticated", "x_forwarded_for": "203.0.113.9, 10.0.0.1"}'::jsonb) $$,
   'a client''s own word on address, session and origin does not count');
 
 select set_config('request.headers', '{"x-forwarded-for": "nonsense"}', true);
@@ -108,7 +109,17 @@ select tap.call('service_role', null, format(
 select results_eq('select user_id, ip_address, session_id, user_agent from pg_temp.last()',
   $$ values (tap.bob(), '198.51.100.1'::inet, 'x', 'y') $$, 'the service speaks for others and is believed');
 select lives_ok('select public.create_audit_log(''backup'', ''database'')', 'so does the owner, without any claims');
-select is((select context from pg_temp.last()), jsonb_build_object('source', 'application', 'role', session_user), 'and is named');
+select is((select context - 'connection' from pg_temp.last()),
+  jsonb_build_object('source', 'application', 'role', session_user, 'session_user', session_user, 'application_name', current_setting('application_name')), 'and is named');
+
+-- What a request says of itself, and what it gets wrong.
+select set_config('request.method', 'POST', true), set_config('request.path', '/rpc/export', true),
+  set_config('request.headers', '{"user-agent"', true), set_config('app.audit_ctx', '{"job": 42}', true);
+select tap.call('authenticated', tap.ann(), $$ select public.create_audit_log('export', 'memories', p_context => '["no object"]') $$);
+select results_eq('select user_agent, context - pg_temp.connection() from pg_temp.last()',
+  $$ values (null::text, '{"source": "application", "role": "authenticated", "method": "POST", "path": "/rpc/export", "application": {"job": 42}}'::jsonb) $$,
+  'an entry is not lost for headers that are no JSON; it has the request and the application''s context');
+select set_config('request.method', '', true), set_config('request.path', '', true), set_config('request.headers', '', true), set_config('app.audit_ctx', '', true);
 
 select is(tap.call('authenticated', tap.bob(), 'select count(*) from public.audit_logs'), '1', 'its subject reads an entry');
 select is(tap.call('authenticated', tap.cy(), 'select count(*) from public.audit_logs'), '0', 'nobody else does');

@@ -244,8 +244,13 @@ select is_empty(
 
 select is_empty(
   $$ select nspname, r from pg_namespace, unnest(array['anon', 'authenticated', 'service_role']) as r
-     where nspname in ('pgherald', 'pgherald_audit') and has_schema_privilege(r, oid, 'usage, create') $$,
-  'no client enters pgherald''s schemas');
+     where nspname in ('pgherald', 'pgherald_audit')
+       and has_schema_privilege(r, oid, case nspname when 'pgherald' then 'create' else 'usage, create' end) $$,
+  'no client enters pgherald_audit or creates in pgherald');
+-- PostgREST calls pre_request() by its name, under the role of the request.
+select is_empty(
+  $$ select r from unnest(array['anon', 'authenticated', 'service_role']) as r where not has_schema_privilege(r, 'pgherald', 'usage') $$,
+  'clients enter pgherald for the functions that docs/access.md lists');
 select is_empty(
   $$ select r from unnest(array['anon', 'authenticated', 'service_role']) as r where has_schema_privilege(r, 'public', 'create') $$,
   'no client creates in schema public');

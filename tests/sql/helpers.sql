@@ -126,6 +126,7 @@ begin
   insert into pgherald.store_marks (slot_name) values ('test');
   insert into pgherald.audit_policies (table_name) values ('public.test');
   insert into pgherald.audit_secrets (name, secret) values ('test', repeat('x', 32));
+  insert into pgherald.audit_reads (path_like) values ('/test');
   insert into pgherald.adopted_tables (name) values ('test');
   insert into realtime.messages (topic, extension, event, payload) values ('room', 'broadcast', 'e', '{}');
   if to_regclass('public.users') is null then

@@ -124,7 +124,8 @@ check "not installed: says so" refused 'pgherald is not installed' uninstall $db
 sql $db -c "create table public.todo (id int primary key)"; before=$(dump $db)
 migrate $db off
 sql $db -c "insert into public.audit_logs (action, resource_type) values ('x', 'y')" \
-  -c "select pgherald.refresh_publication('${run}_pub', '{public}')" >/dev/null
+  -c "select pgherald.refresh_publication('${run}_pub', '{public}')" \
+  -c "select pgherald.track_all()" >/dev/null
 check "uninstall, the audit trail too" uninstall_all $db
 # the right to look into schema public is all that stays
 same "leaves what was there" "$(dump $db | grep -Ev '^GRANT USAGE ON SCHEMA public TO (anon|authenticated|service_role);$' | md5sum)" "$(md5sum <<<"$before")"

@@ -25,10 +25,12 @@ static inline struct change fixture_read(struct decoder *decoder, const char *me
 static inline struct config *fixture_config(void)
 {
     static char *redact[] = {(char *)(uintptr_t) "token", (char *)(uintptr_t) "*_hash"};
+    static char *gateways[] = {(char *)(uintptr_t) "authenticator"};
     static struct config config;
 
     config.slot_name = (char *)(uintptr_t) "pgherald";
     config.audit = true;
+    config.audit_gateway_roles = (struct config_list){gateways, COUNT(gateways)};
     config.audit_redact = (struct config_list){redact, COUNT(redact)};
     return &config;
 }

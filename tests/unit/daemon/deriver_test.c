@@ -1,3 +1,5 @@
+/* memmem() */
+#define _GNU_SOURCE
 #include "fixture.h"
 
 #include "base/json.h"
@@ -25,7 +27,7 @@ static int set_up(void **state)
     rules = ruleset_new(fixture_config(), &stats);
     ruleset_set_types(rules, types);
     types_unref(types);
-    deriver_init(&deriver, rules, &stats);
+    deriver_init(&deriver, fixture_config(), rules, &stats);
     batch_init(&batch);
     txn = (struct transaction){.open = true,
                                .position = {UINT64_C(0x101A2B3F8), 1, 1795405721036208, 771}};
@@ -332,13 +334,41 @@ static void test_rule_without_key(void **state)
     assert_string_equal(err.message, "a webhook without its key");
 }
 
+static void take_message(const char *content)
+{
+    struct change message = {
+        .kind = CHANGE_MESSAGE, .prefix = AUDIT_CONTEXT_PREFIX, .content = str_c(content)};
+    struct err err = {0};
+
+    assert_int_equal(deriver_take_context(&deriver, &txn, &message, &batch, &err), OK);
+}
+
+/* An attempt is an entry, once a transaction, and each is counted; the rows are marked. */
+static void test_forgery(void **state)
+{
+    (void)state;
+    take_message("i am ann");
+    assert_int_equal(batch.audit_rows, 1);
+    assert_non_null(memmem(batch.audit.data, batch.audit.len, "forged_context", 14));
+    take_message("i am bob");
+    assert_int_equal(batch.audit_rows, 1);
+    assert_int_equal(stat_get(&stats.contexts_forged_total), 2);
+    batch_reset(&batch);
+    derive(UPDATE);
+    assert_non_null(memmem(batch.audit.data, batch.audit.len, "{\"source\":\"forged\"", 18));
+    attribution_begin(&deriver.who);
+    batch_reset(&batch);
+    derive(UPDATE);
+    assert_non_null(memmem(batch.audit.data, batch.audit.len, "{\"source\":\"none\"}", 17));
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_effects),          TEST(test_commit_lsn), TEST(test_policies),
         TEST(test_bodies),           TEST(test_rules),      TEST(test_rules_are_audited),
-        TEST(test_rule_without_key), TEST(test_upkeep),
+        TEST(test_rule_without_key), TEST(test_upkeep),     TEST(test_forgery),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,16 @@ static void add_empty_text(struct buf *out)
     copy_add_text(out, STR(""));
 }
 
+static void add_v4(struct buf *out)
+{
+    assert_true(copy_add_inet(out, STR("203.0.113.9")));
+}
+
+static void add_v6(struct buf *out)
+{
+    assert_true(copy_add_inet(out, STR("2001:db8::1")));
+}
+
 static void add_field(struct buf *out)
 {
     size_t begun = copy_begin_field(out);
@@ -109,6 +119,10 @@ static const struct {
      STR("\0\0\0\x10\0\1\2\3\4\5\6\7\x08\x09\x0a\x0b\x0c\x0d\x0e\xff")},
     {"text is counted in bytes", add_text, STR("\0\0\0\3h\xc3\xa9")},
     {"empty text is not NULL", add_empty_text, STR("\0\0\0\0")},
+    {"inet: family 2, 32 bits, no cidr, 4 bytes", add_v4,
+     STR("\0\0\0\x08\x02\x20\0\x04\xcb\0\x71\x09")},
+    {"and family 3, 128 bits, 16 bytes", add_v6,
+     STR("\0\0\0\x14\x03\x80\0\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1")},
     {"a field's length is known at its end", add_field, STR("\0\0\0\5abcde")},
     {"jsonb has version 1 in front, which counts", add_jsonb, STR("\0\0\0\3\1{}")},
     {"text[]: one dimension, no NULLs, oid 25, two elements from 1", add_array,
@@ -127,6 +141,30 @@ static void test_bytes(void **state)
         rows[i].add(&out);
         assert_true(buf_ok(&out));
         check_bytes(rows[i].says, buf_str(&out), rows[i].bytes);
+        buf_fini(&out);
+    }
+}
+
+static void test_no_addresses(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "unknown",
+        "1.2.3",
+        "1.2.3.4:80",
+        "[::1]",
+        "1.2.3.4/8",
+        "fe80::1%eth0",
+        "1.2.3.4 ",
+        "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        struct buf out;
+
+        buf_init(&out, 64);
+        if (copy_add_inet(&out, str_c(texts[i])) || out.len > 0)
+            fail_msg("\"%s\" was taken", texts[i]);
         buf_fini(&out);
     }
 }
@@ -156,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_no_addresses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

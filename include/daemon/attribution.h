@@ -1,0 +1,59 @@
+/* Who did it: joins the message by which a transaction says who is at work to the rows of that
+ * transaction. docs/audit.md has the table of sources and what each is worth.
+ *
+ * Rows stream out while their transaction is still being read, so a message speaks for what follows
+ * it. It is judged and rendered once; a row copies the bytes. */
+#ifndef PGHERALD_DAEMON_ATTRIBUTION_H
+#define PGHERALD_DAEMON_ATTRIBUTION_H
+
+#include "config/config.h"
+#include "row/audit_context.h"
+#include "vault/mac.h"
+
+enum who_source {
+    WHO_NONE,     /* nobody said anything */
+    WHO_GATEWAY,  /* claims of a session of a gateway, which has checked the token */
+    WHO_DECLARED, /* set_context() was told */
+    WHO_DIRECT,   /* a session of somebody else: its login is true, its claims may be made up */
+    WHO_CONFLICT, /* two actors in one transaction */
+    WHO_FORGED    /* nothing but messages without a valid signature */
+};
+
+struct who {
+    enum who_source source;
+    bool has_actor;
+    uint8_t actor[16]; /* a uuid */
+};
+
+struct attribution {
+    const struct config *config;
+    struct mac_key key;
+    struct who who;
+    bool has_forgery; /* in this transaction */
+    struct buf none;  /* the fields of a row of which nobody is known */
+    struct buf fields;
+    size_t context_at; /* where the last of the fields begins */
+    struct buf scratch;
+};
+
+/* What became of a message. */
+enum attribution_verdict {
+    ATTRIBUTION_TAKEN,
+    ATTRIBUTION_READ,  /* taken, and the request is to be an entry of its own */
+    ATTRIBUTION_FORGED /* its signature is wrong, or of another transaction */
+};
+
+void attribution_init(struct attribution *who, const struct config *config);
+void attribution_fini(struct attribution *who);
+void attribution_begin(struct attribution *who); /* of a transaction */
+
+/* Takes the content of a message of transaction `xid`, as the stream names it. *resource gets what
+ * was read, if that is the verdict, and lives until the next message. */
+enum attribution_verdict attribution_take(struct attribution *who, struct str content, uint32_t xid,
+                                          struct str *resource);
+
+/* The fields user_id, ip_address, session_id, user_agent and context of a row of binary COPY. */
+struct str attribution_fields(const struct attribution *who);
+#define ATTRIBUTION_FIELDS 5
+
+#endif
