@@ -113,18 +113,22 @@ probing as (
   join room on room.id = claimed.webhook_id
   where room.is_probe and h.webhook_id = room.id
 ),
+former as materialized (
+  select s.webhook_id, string_agg(s.secret, ' ' order by s.created_at desc, s.secret) as secrets
+  from pgherald.webhook_secrets s
+  where s.webhook_id in (select claimed.webhook_id from claimed) and (s.valid_until is null or s.valid_until > now())
+  group by s.webhook_id
+),
 taken as (
   update public.webhook_deliveries d
   set next_attempt_at = now() + room.timeout_seconds * interval '1 second' + $6::int * interval '1 millisecond'
   from claimed
   join room on room.id = claimed.webhook_id
+  left join former on former.webhook_id = claimed.webhook_id
   where d.id = claimed.id
   returning d.id, d.webhook_id, d.message_id, d.event_type, d.payload, room.name, room.url,
     -- every secret that is valid, the newest first, with spaces between: base64 has none
-    concat_ws(' ', room.secret, (
-      select string_agg(s.secret, ' ' order by s.created_at desc, s.secret)
-      from pgherald.webhook_secrets s
-      where s.webhook_id = d.webhook_id and (s.valid_until is null or s.valid_until > now()))),
+    concat_ws(' ', room.secret, former.secrets),
     room.headers, room.updated_at, d.attempts, room.timeout_seconds, room.max_retries, room.retry_schedule,
     room.rate_limit_per_second, room.max_concurrency,
     case when room.is_probe then room.breaker_opened end as probe, d.origin

@@ -8,7 +8,7 @@ import { Env, eventually, freePort, sleep } from "../e2e/harness.mjs";
 import { median } from "./listeners.mjs";
 
 const DELIVERIES = Number(process.env.BENCH_DELIVERIES ?? 40_000);
-const ROUNDS = 3;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
 const ENDPOINTS = 8;
 const AT_ONCE = 64;
 const BODY = JSON.stringify({
@@ -72,7 +72,7 @@ async function dispatch(env) {
   );
   await env.db.query("vacuum analyze public.webhook_deliveries");
   await env.db.query("checkpoint");
-  await env.run([], { ready: false });
+  await env.run(["--role", "dispatch"], { ready: false });
   const count = async (what) => (await env.row(`select count(*)::int as n from public.webhook_deliveries where ${what}`)).n;
   while ((await count("status = 'pending'")) === DELIVERIES) await sleep(5);
   const from = process.hrtime.bigint();
