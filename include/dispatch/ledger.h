@@ -32,8 +32,9 @@ bool ledger_is_behind(const struct ledger *ledger);
  * Gives the milliseconds after which it is to be called again, UINT64_MAX for no need. */
 uint64_t ledger_write(struct ledger *ledger, struct outbox *outbox, uint64_t now_ms, bool hurry);
 
-/* The outbox's answers. ledger_recorded() gives in how many milliseconds the first of the recorded
- * deliveries is due again, UINT64_MAX for none. */
+/* The outbox's answers. ledger_recorded() gives in how many milliseconds there may be something to
+ * claim by that: a recorded delivery is due again, or all of an endpoint whose breaker moved;
+ * UINT64_MAX for nothing. */
 uint64_t ledger_recorded(struct ledger *ledger);
 void ledger_refused(struct ledger *ledger);
 void ledger_released(struct ledger *ledger);

@@ -5,11 +5,12 @@
  *   op        := eq neq lt lte gt gte in like ilike is match imatch isdistinct
  *
  * Commas inside parentheses or double quotes do not split. `in` takes `(a,b,"c,d")`, at most 100
- * values. `is` takes null, true, false, unknown. Values are compared as the column's type compares:
- * numbers exactly by their digits, booleans, timestamps by instant, uuids without regard to case,
- * text by bytes. A column that the row does not carry, or NULL, does not match (as in SQL, `not.`
- * does not change that, but for `is` and `isdistinct`).
- * Source: PostgREST's horizontal filtering, and Supabase Realtime's subset of it. */
+ * values. `is` takes null, true, false, unknown, and changed: an UPDATE whose old row has another
+ * value (of other changes, and where the replica identity lacks the column, nothing is known).
+ * Values are compared as the column's type compares: numbers exactly by their digits, booleans,
+ * timestamps by instant, uuids without regard to case, text by bytes. A column that the row does
+ * not carry, or NULL, does not match (as in SQL, `not.` does not change that, but for `is` and
+ * `isdistinct`). Source: PostgREST's horizontal filtering, and Supabase Realtime's subset of it. */
 #ifndef PGHERALD_ROW_PREDICATE_H
 #define PGHERALD_ROW_PREDICATE_H
 
@@ -31,6 +32,10 @@ void predicate_free(struct predicate *p);
 /* Whether the row after the change (for DELETE: before it) satisfies every term. */
 bool predicate_matches(const struct predicate *p, const struct change *change,
                        const struct types *types);
+
+/* Whether one of its columns, of the old or the new row, is meant; gives that (borrowed from p). */
+bool predicate_asks_for(const struct predicate *p, bool (*is_meant)(void *arg, struct str column),
+                        void *arg, struct str *column);
 
 /* If the predicate is exactly one `column=eq.value` without `old.`, gives both (borrowed from p)
  * and returns true: such predicates can be indexed by value. */

@@ -17,6 +17,7 @@ struct webhook_rule {
     struct predicate *filter;
     struct rule_list columns; /* what of a row it is told; empty: all */
     enum webhook_format format;
+    bool told;          /* that its filter names a column it is not shown */
     bool takes_changes; /* it is active, or was switched off by us: then they wait for it */
     bool orders_by_key; /* deliveries of one row wait for each other */
 };

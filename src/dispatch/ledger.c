@@ -101,6 +101,8 @@ uint64_t ledger_recorded(struct ledger *ledger)
 
         if (decision.verdict == SCHEDULE_RETRY && decision.delay_ms < first_ms)
             first_ms = decision.delay_ms;
+        if (delivery->attempt.moved_breaker) /* only now does a claim know of it */
+            first_ms = 0;
         delivery_free(delivery);
     }
     return first_ms;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "row/compare.h"
 #include "row/pattern.h"
+#include "row/value.h"
 
 enum op {
     OP_EQ,
@@ -29,7 +30,7 @@ static const char *const op_names[] = {"eq",   "neq",   "lt", "lte",   "gt",    
                                        "like", "ilike", "is", "match", "imatch", "isdistinct"};
 #define OP_NAMES "eq neq lt lte gt gte in like ilike is match imatch isdistinct"
 
-enum is_what { IS_NULL, IS_TRUE, IS_FALSE };
+enum is_what { IS_NULL, IS_TRUE, IS_FALSE, IS_CHANGED };
 
 struct term {
     bool old; /* of the row before the change */
@@ -137,8 +138,12 @@ static enum result parse_is(struct term *term, struct str value, struct err *err
         term->is = IS_TRUE;
     else if (str_eq_nocase(value, STR("false")))
         term->is = IS_FALSE;
+    else if (str_eq_nocase(value, STR("changed")))
+        term->is = IS_CHANGED;
     else
-        return err_set(err, "is takes null, true, false or unknown");
+        return err_set(err, "is takes null, true, false, unknown or changed");
+    if (term->is == IS_CHANGED && term->old)
+        return err_set(err, "is.changed compares both rows: write it without old.");
     return OK;
 }
 
@@ -436,17 +441,35 @@ static enum verdict judge_column(const struct term *term, const struct column *c
     return result;
 }
 
-static bool term_matches(const struct term *term, const struct change *change,
-                         const struct types *types)
+/* Only an UPDATE changes a column, and only an old row that has it can tell. */
+static enum verdict judge_changed(const struct change *change, struct str name)
+{
+    const struct column *old = columns_find(change->identity, name);
+    const struct column *now = change_current(change, name);
+
+    if (change->kind != CHANGE_UPDATE || !old || !now)
+        return UNKNOWN;
+    return verdict(!value_same(old, now));
+}
+
+static enum verdict judge_term(const struct term *term, const struct change *change,
+                               const struct types *types)
 {
     struct str name = str_c(term->column);
     const struct column *column =
         term->old ? columns_find(change->identity, name) : change_current(change, name);
-    enum verdict result;
 
-    if (!column)
-        return false; /* what is not known is not claimed, not even by `is` */
-    result = judge_column(term, column, types);
+    if (term->op == OP_IS && term->is == IS_CHANGED)
+        return judge_changed(change, name);
+    /* what is not known is not claimed, not even by `is` */
+    return column ? judge_column(term, column, types) : UNKNOWN;
+}
+
+static bool term_matches(const struct term *term, const struct change *change,
+                         const struct types *types)
+{
+    enum verdict result = judge_term(term, change, types);
+
     return result != UNKNOWN && (result == YES) != term->negated;
 }
 
@@ -457,6 +480,17 @@ bool predicate_matches(const struct predicate *p, const struct change *change,
         if (!term_matches(&p->terms[i], change, types))
             return false;
     return true;
+}
+
+bool predicate_asks_for(const struct predicate *p, bool (*is_meant)(void *arg, struct str column),
+                        void *arg, struct str *column)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        *column = str_c(p->terms[i].column);
+        if (is_meant(arg, *column))
+            return true;
+    }
+    return false;
 }
 
 bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value)

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "rules/column_care.h"
 #include "rules/table_cache.h"
 
 /* One rule of any kind; exactly one pointer is set. */
@@ -214,6 +216,39 @@ static int cmp_webhooks(const void *a, const void *b)
     return webhook_rule_cmp_body(*one, *other);
 }
 
+struct care {
+    const struct ruleset *rules;
+    const struct table_rules *table;
+};
+
+static bool is_hidden(void *arg, struct str column)
+{
+    const struct care *care = arg;
+
+    return column_care_of(care->rules->config, care->table, column) != COLUMN_KEEP;
+}
+
+/* A user's webhook must not learn by its filter what its body leaves out, so it gets nothing of
+ * such a table. What a system-wide one asks for was written by somebody who may read all. */
+static bool asks_for_hidden(const struct ruleset *rules, const struct table_rules *table,
+                            const struct rule *rule)
+{
+    struct webhook_rule *webhook = rule->webhook;
+    struct care care = {rules, table};
+    struct str column;
+
+    if (!webhook->has_owner || !predicate_asks_for(webhook->filter, is_hidden, &care, &column))
+        return false;
+    if (!webhook->told)
+        log_warn("rules",
+                 "a user's webhook gets nothing of a table: its filter names a column that is "
+                 "redacted, hashed or ignored there",
+                 log_v("table", table->resource), log_v("column", column),
+                 log_s("webhook", rule->id));
+    webhook->told = true;
+    return true;
+}
+
 static void find_webhooks(const struct ruleset *rules, struct table_rules *table, unsigned op)
 {
     const struct rule_store *all = &rules->kinds[RULE_WEBHOOK];
@@ -226,7 +261,7 @@ static void find_webhooks(const struct ruleset *rules, struct table_rules *table
                           ? webhook_rule_names(rule, table->schema, table->events[op])
                           : webhook_rule_wants(rule, table->events[op], is_public);
 
-        if (rule->takes_changes && wanted)
+        if (rule->takes_changes && wanted && !asks_for_hidden(rules, table, &all->items[i]))
             table->webhooks[op][table->webhook_count[op]++] = rule;
     }
     qsort(table->webhooks[op], table->webhook_count[op], sizeof(*table->webhooks[op]),
@@ -284,42 +319,6 @@ struct table_rules *ruleset_table(struct ruleset *rules, const struct change *ch
 
 /* Columns */
 
-static bool list_matches(const struct rule_list *patterns, struct str name)
-{
-    for (size_t i = 0; i < patterns->count; i++)
-        if (str_glob(str_c(patterns->items[i]), name))
-            return true;
-    return false;
-}
-
-/* What signs what receivers trust, and what digests begin with: they stay out whatever audit_redact
- * says. */
-static bool is_own_secret(const struct table_rules *table, struct str name)
-{
-    return (str_eq(name, STR("secret")) && str_eq(table->resource, STR("public.webhooks"))) ||
-           (str_eq(name, STR("hash_secret")) &&
-            str_eq(table->resource, STR("pgherald.audit_policies")));
-}
-
-static enum column_care care_for(const struct ruleset *rules, const struct table_rules *table,
-                                 struct str name)
-{
-    const struct config_list *secrets = &rules->config->audit_redact;
-
-    if (table->policy && list_matches(&table->policy->ignore, name))
-        return COLUMN_IGNORE;
-    if (is_own_secret(table, name))
-        return COLUMN_REDACT;
-    if (table->policy && list_matches(&table->policy->redact, name))
-        return COLUMN_REDACT;
-    for (size_t i = 0; i < secrets->count; i++)
-        if (str_glob(str_c(secrets->items[i]), name))
-            return COLUMN_REDACT;
-    if (table->policy && list_matches(&table->policy->hash, name))
-        return COLUMN_HASH;
-    return COLUMN_KEEP;
-}
-
 static void set_column(struct ruleset *rules, struct table_rules *table, struct column_rule *rule,
                        const struct column *column)
 {
@@ -333,7 +332,7 @@ static void set_column(struct ruleset *rules, struct table_rules *table, struct 
     rule->name = str_from(str_dup(column->name), column->name.len);
     rule->type = column->type;
     rule->type_known = table->accepts_types || types_find(rules->types, column->type) != NULL;
-    rule->care = care_for(rules, table, column->name);
+    rule->care = column_care_of(rules->config, table, column->name);
 }
 
 /* Where the column stood last time: at `index` nearly always, elsewhere after an omitted TOASTed

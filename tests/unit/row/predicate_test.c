@@ -130,6 +130,15 @@ static void judges(void **state)
 
         {"the old value", "old.status=eq.running", true},
         {"a change of a value", "status=eq.failed,old.status=isdistinct.failed", true},
+        {"it is another value than before", "status=is.changed", true},
+        {"also in capitals", "status=is.CHANGED", true},
+        {"it is not the same", "status=not.is.changed", false},
+        {"the same value", "id=is.changed", false},
+        {"that is the same", "id=not.is.changed", true},
+        {"NULL before and after", "nothing=is.changed", false},
+        {"not known from before", "title=is.changed", false},
+        {"nor that it is the same", "title=not.is.changed", false},
+        {"changed to something", "status=is.changed,status=eq.failed", true},
         {"an old column that is not there", "old.title=is.null", false},
 
         {"in", "status=in.(done,failed)", true},
@@ -189,6 +198,35 @@ static void judges_the_row_that_a_delete_took(void **state)
     predicate_free(p);
 }
 
+static void knows_a_change_of_updates_only(void **state)
+{
+    static const struct column whole[] = {
+        {STR("status"), TEXT, VALUE_ESCAPED, STR("running")},
+        {STR("big"), TEXT, VALUE_ESCAPED, STR("out of line")},
+    };
+    static const struct column touched[] = {{STR("status"), TEXT, VALUE_ESCAPED, STR("running")}};
+    const struct change made = {.kind = CHANGE_INSERT, .record = {whole, 2}};
+    const struct change gone = {.kind = CHANGE_DELETE, .identity = {whole, 2}};
+    const struct change same = {
+        .kind = CHANGE_UPDATE, .record = {touched, 1}, .identity = {whole, 2}};
+    struct predicate *changed, *unchanged, *big;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(predicate_parse(STR("status=is.changed"), &changed, &err), OK);
+    assert_int_equal(predicate_parse(STR("status=not.is.changed"), &unchanged, &err), OK);
+    assert_int_equal(predicate_parse(STR("big=not.is.changed"), &big, &err), OK);
+    CHECK(!predicate_matches(changed, &made, types), "an INSERT changes nothing");
+    CHECK(!predicate_matches(unchanged, &made, types), "nor does it leave anything as it was");
+    CHECK(!predicate_matches(changed, &gone, types), "neither does a DELETE");
+    CHECK(!predicate_matches(unchanged, &gone, types), "neither does a DELETE");
+    CHECK(!predicate_matches(changed, &same, types), "written again with the same value");
+    CHECK(predicate_matches(big, &same, types), "a TOASTed value that was not written");
+    predicate_free(changed);
+    predicate_free(unchanged);
+    predicate_free(big);
+}
+
 static void refuses(void **state)
 {
     static const struct row {
@@ -204,6 +242,7 @@ static void refuses(void **state)
         {"not twice", "status=not.not.eq.x", "unknown operator \"not\""},
         {"not alone", "status=not.eq", "comes an operator"},
         {"no column", "=eq.1", "name of a column is missing"},
+        {"changed of the old row", "old.status=is.changed", "without old."},
         {"no column behind old", "old.=eq.1", "name of a column is missing"},
         {"another prefix", "new.status=eq.1", "of prefixes there is only \"old.\""},
         {"a path", "data->>x=eq.1", "put an unusual name in double quotes"},
@@ -212,7 +251,7 @@ static void refuses(void **state)
         {"in the second term", "a=eq.1,b=eq.\"x", "term 2 of the condition: a double quote"},
         {"a parenthesis not closed", "a=in.(1,2", "parenthesis is not closed"},
         {"in without parentheses", "a=in.1", "in takes a list in parentheses"},
-        {"is of something else", "a=is.nul", "is takes null, true, false or unknown"},
+        {"is of something else", "a=is.nul", "is takes null, true, false, unknown or changed"},
         {"a bad expression", "a=match.[", "bracket is not closed"},
         {"a bad pattern", "a=like.x\\", "must not end with a backslash"},
     };
@@ -302,8 +341,11 @@ static void knows_equalities(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judges),           cmocka_unit_test(judges_the_row_that_a_delete_took),
-        cmocka_unit_test(refuses),          cmocka_unit_test(has_limits),
+        cmocka_unit_test(judges),
+        cmocka_unit_test(judges_the_row_that_a_delete_took),
+        cmocka_unit_test(knows_a_change_of_updates_only),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(has_limits),
         cmocka_unit_test(knows_equalities),
     };
 

@@ -165,6 +165,41 @@ static void test_webhooks_of_a_table(void **state)
     assert_int_equal(things->webhook_count[rule_operation(CHANGE_INSERT)], 2);
 }
 
+/* A filter must not tell what a body leaves out. */
+static void test_filters_on_hidden_columns(void **state)
+{
+    static const struct {
+        const char *says, *owner, *filter;
+        bool told;
+    } rows[] = {
+        {"a plain column", UUID("9"), "kind=eq.x", true},
+        {"one that a policy redacts", UUID("9"), "kind=eq.x,pin=eq.1234", false},
+        {"its old value", UUID("9"), "old.pin=eq.1234", false},
+        {"whether it changed", UUID("9"), "pin=is.changed", false},
+        {"one that a policy ignores", UUID("9"), "seen=not.is.null", false},
+        {"one whose name says what it is", UUID("9"), "token=like.a*", false},
+        {"of a system-wide webhook", "", "pin=eq.1234", true},
+    };
+    char json[512];
+
+    (void)state;
+    put_policy("public.notes", ",\"redact\":[\"pin\"],\"ignore\":[\"seen\"]");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        snprintf(json, sizeof(json),
+                 "{\"id\":\"" UUID("1") "\",\"events\":[\"*\"],\"filter\":\"%s\"%s%s%s}",
+                 rows[i].filter, *rows[i].owner ? ",\"user_id\":\"" : "", rows[i].owner,
+                 *rows[i].owner ? "\"" : "");
+        put(RULE_WEBHOOK, UUID("1"), json);
+        if (rules_of("public", "notes")->webhook_count[rule_operation(CHANGE_UPDATE)] !=
+            rows[i].told)
+            fail_msg("%s", rows[i].says);
+    }
+    put(RULE_WEBHOOK, UUID("1"),
+        "{\"id\":\"" UUID("1") "\",\"events\":[\"*\"],\"user_id\":\"" UUID(
+            "9") "\",\"filter\":\"pin=eq.1\"}");
+    assert_int_equal(rules_of("public", "others")->webhook_count[rule_operation(CHANGE_UPDATE)], 1);
+}
+
 /* Messages to topics are in the stream for those who listen, not for the rules. */
 static void test_messages(void **state)
 {
@@ -403,6 +438,7 @@ int main(void)
         TEST(test_care),
         TEST(test_policies_do_not_add_up),
         TEST(test_webhooks_of_a_table),
+        TEST(test_filters_on_hidden_columns),
         TEST(test_messages),
         TEST(test_the_rest_of_schema_realtime),
         TEST(test_notifications_of_a_table),
