@@ -31,6 +31,9 @@ bool image_is_worthless(struct ruleset *rules, struct table_rules *table,
 /* Appends the primary key's value: as text, or as a JSON array if it has several columns. false if
  * the table has no primary key, or the stream does not carry it. */
 bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change);
+/* The same of the row before an update that changed its key; false, with nothing appended, for
+ * every other change. */
+bool image_add_old_key(struct buf *out, struct ruleset *rules, const struct change *change);
 
 /* Appends what deliveries of one row have in common: the table and the primary key's value, cut to
  * what an index holds (rows that are the same up to there wait for each other too). Without a key

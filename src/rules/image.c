@@ -175,9 +175,10 @@ bool image_is_worthless(struct ruleset *rules, struct table_rules *table,
     return any;
 }
 
-bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change)
+/* The key as it stands in `row`: one value's text, or an array of JSON values. */
+static bool add_key(struct buf *out, struct ruleset *rules, const struct change *change,
+                    struct columns row)
 {
-    struct columns row = change->kind == CHANGE_DELETE ? change->identity : change->record;
     size_t before = out->len;
 
     if (change->key_count == 0)
@@ -201,6 +202,31 @@ bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *
     if (change->key_count > 1)
         buf_add_char(out, ']');
     return true;
+}
+
+bool image_add_key(struct buf *out, struct ruleset *rules, const struct change *change)
+{
+    return add_key(out, rules, change,
+                   change->kind == CHANGE_DELETE ? change->identity : change->record);
+}
+
+static bool key_has_changed(const struct change *change)
+{
+    for (size_t i = 0; i < change->key_count; i++) {
+        const struct column *old = columns_find(change->identity, change->key[i]);
+        const struct column *new = columns_find(change->record, change->key[i]);
+
+        if (old && new && !value_same(old, new))
+            return true;
+    }
+    return false;
+}
+
+bool image_add_old_key(struct buf *out, struct ruleset *rules, const struct change *change)
+{
+    if (change->kind != CHANGE_UPDATE || change->identity.count == 0 || !key_has_changed(change))
+        return false;
+    return add_key(out, rules, change, change->identity);
 }
 
 void image_add_row_key(struct buf *out, struct ruleset *rules, const struct table_rules *table,

@@ -10,7 +10,7 @@
 #define MAX_KEY_BYTES 2048
 #define MAX_BYTES ((size_t)1 << 30)  /* a message of the protocol cannot be larger */
 #define KEEP_BYTES ((size_t)1 << 20) /* of memory between batches */
-#define AUDIT_FIELDS 15
+#define AUDIT_FIELDS 16
 #define DELIVERY_FIELDS 5
 
 void batch_init(struct batch *batch)
@@ -106,13 +106,14 @@ static void add_changed_fields(struct buf *out, struct ruleset *rules, struct ta
 
 /* A longer key than an index row holds would make the batch fail for good, so it is no resource_id:
  * the images have it. */
-static void add_key(struct buf *out, struct ruleset *rules, const struct change *change)
+static void add_key(struct buf *out, struct ruleset *rules, const struct change *change,
+                    bool (*add)(struct buf *, struct ruleset *, const struct change *))
 {
     size_t before = out->len;
     size_t begun = copy_begin_field(out);
     size_t key = out->len;
 
-    if (change->kind != CHANGE_TRUNCATE && image_add_key(out, rules, change) &&
+    if (change->kind != CHANGE_TRUNCATE && add(out, rules, change) &&
         out->len - key <= MAX_KEY_BYTES) {
         copy_end_field(out, begun);
     } else {
@@ -163,7 +164,8 @@ enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct t
     size_t before = out->len;
 
     begin_audit(out, position, change_verb(change->kind), table->resource);
-    add_key(out, rules, change);
+    add_key(out, rules, change, image_add_key);
+    add_key(out, rules, change, image_add_old_key);
     add_images(out, rules, table, change);
     add_changed_fields(out, rules, table, change);
     buf_add_str(out, who);
@@ -177,7 +179,7 @@ enum result batch_add_event(struct batch *batch, struct str action, struct str r
     size_t before = out->len;
 
     begin_audit(out, position, action, resource);
-    for (unsigned i = 0; i < 4; i++) /* no key, no images, no changed fields */
+    for (unsigned i = 0; i < 5; i++) /* no keys, no images, no changed fields */
         copy_add_null(out);
     buf_add_str(out, who);
     return finish(batch, out, before, &batch->audit_rows, "an audit entry", err);

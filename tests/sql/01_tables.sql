@@ -18,7 +18,8 @@ insert into wanted_columns values
   ('audit_logs',
    'id bigint!+, occurred_at timestamptz!=, commit_lsn pg_lsn, ordinal bigint, xid bigint, user_id
     uuid, action text!, resource_type text!, resource_id text, old_values jsonb, new_values jsonb,
-    changed_fields text[], ip_address inet, session_id text, user_agent text, context jsonb'),
+    changed_fields text[], ip_address inet, session_id text, user_agent text, context jsonb,
+    old_resource_id text'),
   ('chat_messages',
    'id uuid!=, session_id uuid!, user_id uuid!, role text!, content text!, model text, prompt_tokens
     integer!=, completion_tokens integer!=, total_tokens integer!*, metadata jsonb!=, created_at
@@ -196,9 +197,11 @@ select bag_eq(
   ('api_keys', 'api_keys_pkey', 'btree (id)'),
   ('api_keys', 'api_keys_user_idx', 'btree (user_id, created_at DESC)'),
   ('audit_logs', 'audit_logs_occurred_at_brin', 'brin (occurred_at) WITH (pages_per_range=''32'', autosummarize=''on'')'),
+  ('audit_logs', 'audit_logs_old_resource_idx', 'btree (resource_type, old_resource_id, occurred_at) WHERE (old_resource_id IS NOT NULL)'),
   ('audit_logs', 'audit_logs_pkey', 'btree (id, occurred_at)'),
   ('audit_logs', 'audit_logs_resource_idx', 'btree (resource_type, resource_id, occurred_at)'),
   ('audit_logs', 'audit_logs_user_idx', 'btree (user_id, occurred_at) WHERE (user_id IS NOT NULL)'),
+  ('audit_logs', 'audit_logs_xid_brin', 'brin (xid) WITH (pages_per_range=''32'', autosummarize=''on'')'),
   ('chat_messages', 'chat_messages_pkey', 'btree (id)'),
   ('chat_messages', 'chat_messages_session_idx', 'btree (session_id, created_at)'),
   ('chat_messages', 'chat_messages_user_idx', 'btree (user_id, created_at DESC) INCLUDE (prompt_tokens, completion_tokens)'),

@@ -37,8 +37,9 @@ insert into public.job_logs (user_id, job_type, status, finished_at, scheduled_a
     case when n % 500 <> 0 then at end, at, at from seq;
 insert into public.notifications (user_id, title, is_read, read_at, dedupe_key, expires_at, created_at)
   select user_id, 'n', n % 20000 >= 1000, case when n % 20000 >= 1000 then at end, 'k' || n, case when n % 4 = 0 then at + interval '130 days' end, at from seq;
-insert into public.audit_logs (occurred_at, user_id, action, resource_type, resource_id)
-  select now() + (n % 100) * interval '10 s' + n * interval '1 ms', user_id, 'update', 'public.memories', n % 5000 from seq;
+insert into public.audit_logs (occurred_at, user_id, action, resource_type, resource_id, xid, commit_lsn, old_resource_id)
+  select now() + (n % 100) * interval '10 s' + n * interval '1 ms', user_id, 'update', 'public.memories', n % 5000,
+    1000 + n / 10, '0/1'::pg_lsn + n, case when n % 1000 = 0 then 'k' || n end from seq;
 insert into public.webhooks (id, user_id, name, url, events) select id, id, 'w', 'https://x', '{*}' from person;
 insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload, status, delivered_at, created_at)
   select user_id, 'm', 'e', '{}', case when n % 100 < 2 then 'pending' else 'delivered' end, case when n % 100 >= 2 then at end, at from seq;
@@ -130,6 +131,11 @@ select tap.uses_index(false, index, query) from (values
   ('notifications_pkey', 'delete from public.notifications where id = any (array(select id from public.notifications where expires_at <= now() order by expires_at limit 10000 for update skip locked))'),
   ('job_logs_type_status_idx', 'select * from public.job_logs where job_type = ''type7'' and status = ''completed'' order by created_at desc limit 10'),
   ('audit_logs_resource_idx', 'select * from public.audit_logs where resource_type = ''public.memories'' and resource_id = ''17'' order by occurred_at'),
+  -- what reads the trail back
+  ('audit_logs_resource_idx', 'select * from public.audit_logs where resource_type = any (array[''public.memories'', ''public.part'']) and resource_id = ''17'' and occurred_at <= now() order by occurred_at desc limit 1'),
+  ('audit_logs_old_resource_idx', 'select * from public.audit_logs where resource_type = any (array[''public.memories'']) and old_resource_id = ''k1000'''),
+  ('audit_logs_xid_brin', 'select * from public.audit_logs where xid = 2000 and commit_lsn is not null'),
+  ('audit_logs_pkey', 'select * from public.audit_logs order by id desc limit 20'),
   ('audit_logs_occurred_at_brin', 'select count(*) from public.audit_logs where occurred_at between now() + interval ''1000 s'' and now() + interval ''1010 s'''),
   ('webhook_deliveries_pending_idx', format('select id from public.webhook_deliveries where webhook_id = %L and status = ''pending'' and next_attempt_at <= now() order by next_attempt_at limit 100 for update skip locked', (select id from person where n = 1))),
   ('webhook_deliveries_pending_idx', 'select distinct webhook_id from public.webhook_deliveries where status = ''pending'''),
@@ -137,6 +143,9 @@ select tap.uses_index(false, index, query) from (values
   ('api_keys_pkey', 'select * from pgherald.live_api_keys where id = any (array[''00000000-0000-4000-8000-000000000001'']::uuid[])'),
   ('api_keys_key_hash_key', 'select * from public.api_keys where key_hash = sha256(''17'')')
 ) as t (index, query);
+
+select is(whole_tables, null, 'row_as_of() reads no table from end to end')
+from tap.scans_of('service_role', null, 'select pgherald.row_as_of(''public.memories'', ''17'', now() + interval ''1 day'')');
 
 -- Where a row can be the owner's or a participant's, no index gives both in order: several
 -- are joined, and whichever they are, the table is not read from end to end.

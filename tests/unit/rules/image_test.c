@@ -257,6 +257,41 @@ static void test_keys(void **state)
     }
 }
 
+#define PAIR(a, b)                                                                                 \
+    "[{\"name\":\"a\",\"typeoid\":20,\"value\":" a                                                 \
+    "},{\"name\":\"b\",\"typeoid\":25,\"value\":\"" b "\"}]"
+#define PAIR_KEY ",\"pk\":[{\"name\":\"a\"},{\"name\":\"b\"}]}"
+
+static const struct {
+    const char *says;
+    const char *message;
+    const char *key; /* NULL: none */
+} old_keys[] = {
+    {"no update", INSERT, NULL},
+    {"one column of two is another",
+     TABLE("U") "\"columns\":" PAIR("8", "x") ",\"identity\":" PAIR("7", "x") PAIR_KEY,
+     "[7,\"x\"]"},
+    {"neither is",
+     TABLE("U") "\"columns\":" PAIR("8", "x") ",\"identity\":" PAIR("8", "x") PAIR_KEY, NULL},
+    {"the row before is not known", TABLE("U") "\"columns\":" PAIR("8", "x") PAIR_KEY, NULL},
+};
+
+static void test_old_keys(void **state)
+{
+    (void)state;
+    use_policy(NULL);
+    for (size_t i = 0; i < COUNT(old_keys); i++) {
+        struct change change = fixture_read(decoder, old_keys[i].message);
+        struct buf out;
+
+        buf_init(&out, 1024);
+        if (image_add_old_key(&out, rules, &change) != (old_keys[i].key != NULL))
+            fail_msg("%s", old_keys[i].says);
+        check_text(old_keys[i].says, buf_str(&out), old_keys[i].key ? old_keys[i].key : "");
+        buf_fini(&out);
+    }
+}
+
 static void test_chosen_columns(void **state)
 {
     static const struct {
@@ -360,9 +395,10 @@ static void test_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_images), cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_keys),   cmocka_unit_test(test_chosen_columns),
-        cmocka_unit_test(test_full),   cmocka_unit_test(test_large),
+        cmocka_unit_test(test_images),         cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_keys),           cmocka_unit_test(test_old_keys),
+        cmocka_unit_test(test_chosen_columns), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

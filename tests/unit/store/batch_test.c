@@ -41,10 +41,10 @@ static enum result add_audit(const char *message, struct err *err)
                            STR("WHO"), err);
 }
 
-/* What every audit row of `position` begins with: fifteen fields; the time since 2000, the commit's
+/* What every audit row of `position` begins with: sixteen fields; the time since 2000, the commit's
  * LSN, the ordinal, the xid. */
 #define ROW_HEAD                                                                                   \
-    "\0\x0f"                                                                                       \
+    "\0\x10"                                                                                       \
     "\0\0\0\x08\0\x03\x03\xe8\x3d\x03\x05\xb0"                                                     \
     "\0\0\0\x08\0\0\0\1\x01\xa2\xb3\xf8"                                                           \
     "\0\0\0\x08\0\0\0\0\0\0\0\3"                                                                   \
@@ -62,42 +62,53 @@ static const struct {
      "{\"action\":\"I\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
      "{\"name\":\"id\",\"typeoid\":20,\"value\":7}]," PK,
      STR(ROW_HEAD "\0\0\0\6insert" NOTES "\0\0\0\1"
-                  "7" NULL_FIELD "\0\0\0\x09\1{\"id\":7}" NULL_FIELD "WHO")},
+                  "7" NULL_FIELD NULL_FIELD "\0\0\0\x09\1{\"id\":7}" NULL_FIELD "WHO")},
     {"an UPDATE with a full identity says which fields changed",
      "{\"action\":\"U\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
      "{\"name\":\"id\",\"typeoid\":20,\"value\":7},{\"name\":\"a\",\"typeoid\":20,\"value\":2}],"
      "\"identity\":[{\"name\":\"id\",\"typeoid\":20,\"value\":7},"
      "{\"name\":\"a\",\"typeoid\":20,\"value\":1}]," PK,
      STR(ROW_HEAD "\0\0\0\6update" NOTES "\0\0\0\1"
-                  "7\0\0\0\x0f\1{\"id\":7,\"a\":1}\0\0\0\x0f\1{\"id\":7,\"a\":2}"
+                  "7" NULL_FIELD "\0\0\0\x0f\1{\"id\":7,\"a\":1}\0\0\0\x0f\1{\"id\":7,\"a\":2}"
                   "\0\0\0\x19\0\0\0\1\0\0\0\0\0\0\0\x19\0\0\0\1\0\0\0\1\0\0\0\1"
                   "a"
+                  "WHO")},
+    {"an UPDATE of the key has the old one too",
+     "{\"action\":\"U\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
+     "{\"name\":\"id\",\"typeoid\":20,\"value\":7}],"
+     "\"identity\":[{\"name\":\"id\",\"typeoid\":20,\"value\":6}]," PK,
+     STR(ROW_HEAD "\0\0\0\6update" NOTES "\0\0\0\1"
+                  "7\0\0\0\1"
+                  "6\0\0\0\x09\1{\"id\":6}\0\0\0\x09\1{\"id\":7}"
+                  "\0\0\0\x1a\0\0\0\1\0\0\0\0\0\0\0\x19\0\0\0\1\0\0\0\1\0\0\0\2"
+                  "id"
                   "WHO")},
     {"an UPDATE of nothing changed no field",
      "{\"action\":\"U\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
      "{\"name\":\"id\",\"typeoid\":20,\"value\":7}],"
      "\"identity\":[{\"name\":\"id\",\"typeoid\":20,\"value\":7}]," PK,
      STR(ROW_HEAD "\0\0\0\6update" NOTES "\0\0\0\1"
-                  "7\0\0\0\x09\1{\"id\":7}\0\0\0\x09\1{\"id\":7}"
+                  "7" NULL_FIELD "\0\0\0\x09\1{\"id\":7}\0\0\0\x09\1{\"id\":7}"
                   "\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\x19"
                   "WHO")},
     {"a DELETE has the key and the old values",
      "{\"action\":\"D\",\"schema\":\"public\",\"table\":\"notes\",\"identity\":["
      "{\"name\":\"id\",\"typeoid\":20,\"value\":7}]," PK,
      STR(ROW_HEAD "\0\0\0\6delete" NOTES "\0\0\0\1"
-                  "7\0\0\0\x09\1{\"id\":7}" NULL_FIELD NULL_FIELD "WHO")},
+                  "7" NULL_FIELD "\0\0\0\x09\1{\"id\":7}" NULL_FIELD NULL_FIELD "WHO")},
     {"a TRUNCATE has neither", "{\"action\":\"T\",\"schema\":\"public\",\"table\":\"notes\"," PK,
-     STR(ROW_HEAD "\0\0\0\x08truncate" NOTES NULL_FIELD NULL_FIELD NULL_FIELD NULL_FIELD "WHO")},
+     STR(ROW_HEAD "\0\0\0\x08truncate" NOTES NULL_FIELD NULL_FIELD NULL_FIELD NULL_FIELD NULL_FIELD
+                  "WHO")},
     {"a table without primary key has no resource_id",
      "{\"action\":\"I\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
      "{\"name\":\"id\",\"typeoid\":20,\"value\":7}]}",
-     STR(ROW_HEAD "\0\0\0\6insert" NOTES NULL_FIELD NULL_FIELD "\0\0\0\x09\1{\"id\":7}" NULL_FIELD
-                  "WHO")},
+     STR(ROW_HEAD "\0\0\0\6insert" NOTES NULL_FIELD NULL_FIELD NULL_FIELD
+                  "\0\0\0\x09\1{\"id\":7}" NULL_FIELD "WHO")},
     {"a key of two columns is a JSON array",
      "{\"action\":\"I\",\"schema\":\"public\",\"table\":\"notes\",\"columns\":["
      "{\"name\":\"a\",\"typeoid\":20,\"value\":7},{\"name\":\"b\",\"typeoid\":25,\"value\":\"x\"}],"
      "\"pk\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
-     STR(ROW_HEAD "\0\0\0\6insert" NOTES "\0\0\0\x07[7,\"x\"]" NULL_FIELD
+     STR(ROW_HEAD "\0\0\0\6insert" NOTES "\0\0\0\x07[7,\"x\"]" NULL_FIELD NULL_FIELD
                   "\0\0\0\x10\1{\"a\":7,\"b\":\"x\"}" NULL_FIELD "WHO")},
 };
 
