@@ -2,8 +2,8 @@
 #ifndef PGHERALD_REPLAY_OUTBOX_H
 #define PGHERALD_REPLAY_OUTBOX_H
 
+#include "replay/matcher.h"
 #include "replay/replay.h"
-#include "rules/ruleset.h"
 
 struct replay_outbox {
     struct pg_sync *conn;
@@ -21,10 +21,8 @@ enum result replay_outbox_begin(struct replay_outbox *outbox, struct pg_sync *co
                                 const struct replay_plan *plan, struct replay_counts *counts,
                                 struct err *err) MUST_CHECK;
 
-/* `row_key` may be empty. */
-enum result replay_outbox_add(struct replay_outbox *outbox, const struct webhook_rule *webhook,
-                              struct str event, const struct position *position, struct str row_key,
-                              struct str body, struct err *err) MUST_CHECK;
+enum result replay_outbox_add(struct replay_outbox *outbox, const struct matched *matched,
+                              const struct position *position, struct err *err) MUST_CHECK;
 
 /* Writes what has gathered, in one transaction. */
 enum result replay_outbox_flush(struct replay_outbox *outbox, struct err *err) MUST_CHECK;

@@ -4,4 +4,5 @@
 select count(*)
 from json_to_recordset($2::json) as r (id text)
 where $1::uuid is not null
-  and not exists (select from pg_temp.pgherald_replay_known k where k.message_id = r.id)
+  -- a look-up each: as a join all that is known would be hashed for each batch
+  and (select k.message_id from pg_temp.pgherald_replay_known k where k.message_id = r.id) is null

@@ -57,23 +57,22 @@ enum result replay_outbox_flush(struct replay_outbox *outbox, struct err *err)
 
 /* The payload stays the bytes that they are: json_to_recordset() takes json members as they stand.
  */
-enum result replay_outbox_add(struct replay_outbox *outbox, const struct webhook_rule *webhook,
-                              struct str event, const struct position *position, struct str row_key,
-                              struct str body, struct err *err)
+enum result replay_outbox_add(struct replay_outbox *outbox, const struct matched *matched,
+                              const struct position *position, struct err *err)
 {
     struct buf *rows = &outbox->rows;
 
     buf_add_c(rows, outbox->count == 0 ? "[{\"id\":\"" : ",{\"id\":\"");
-    webhook_rule_add_message_id(rows, webhook, position);
+    webhook_rule_add_message_id(rows, matched->webhook, position);
     buf_add_c(rows, "\",\"event\":");
-    json_add_string(rows, event);
-    if (row_key.len > 0) {
+    json_add_string(rows, matched->event);
+    if (matched->row_key.len > 0) {
         buf_add_c(rows, ",\"row_key\":");
-        json_add_string(rows, row_key);
+        json_add_string(rows, matched->row_key);
     }
     if (!outbox->plan->dry_run) {
         buf_add_c(rows, ",\"payload\":");
-        buf_add_str(rows, body);
+        buf_add_str(rows, matched->body);
     }
     buf_add_char(rows, '}');
     if (++outbox->count < BATCH_ROWS && rows->len < BATCH_BYTES)

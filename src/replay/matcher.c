@@ -1,0 +1,269 @@
+#include "replay/matcher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "embedded.h"
+#include "rules/image.h"
+#include "rules/webhook_body.h"
+
+struct matcher {
+    struct stats stats; /* which the rules count in; shown nowhere */
+    struct ruleset *rules;
+    struct types *types;
+    struct webhook_rule only; /* with the patterns of the command line alone */
+    bool has_only;
+    char *patterns;
+    struct webhook_body body;
+    struct buf row_key;
+};
+
+struct matcher *matcher_new(const struct config *config)
+{
+    struct matcher *matcher = mem_alloc(sizeof(*matcher));
+
+    matcher->rules = ruleset_new(config, &matcher->stats);
+    webhook_body_init(&matcher->body);
+    buf_init(&matcher->row_key, IMAGE_ROW_KEY_MAX);
+    return matcher;
+}
+
+void matcher_free(struct matcher *matcher)
+{
+    if (!matcher)
+        return;
+    ruleset_free(matcher->rules);
+    rule_list_fini(&matcher->only.events);
+    webhook_body_fini(&matcher->body);
+    buf_fini(&matcher->row_key);
+    free(matcher->patterns);
+    free(matcher);
+}
+
+const char *matcher_patterns(const struct matcher *matcher)
+{
+    return matcher->patterns;
+}
+
+/* ---------------------------------------------------------------- which events */
+
+/* A pattern of rules as one of LIKE for schema.table.operation. It may find too much: the rules
+ * have the last word. */
+static char *like_of(const char *prefix, const char *pattern)
+{
+    struct buf out;
+
+    buf_init(&out, 2 * strlen(pattern) + 16);
+    buf_add_c(&out, prefix);
+    for (const char *p = pattern; *p; p++) {
+        if (*p == '%' || *p == '_' || *p == '\\')
+            buf_add_char(&out, '\\');
+        buf_add_char(&out, *p == '*' ? '%' : *p);
+    }
+    return buf_take(&out, NULL);
+}
+
+/* A pattern without a schema means public. */
+static char *like_patterns(const struct rule_list *events)
+{
+    char **items = mem_array(2 * events->count, sizeof(*items)), *array;
+
+    for (size_t i = 0; i < events->count; i++) {
+        items[2 * i] = like_of("", events->items[i]);
+        items[2 * i + 1] = like_of("public.", events->items[i]);
+    }
+    array = pg_text_array(items, 2 * events->count);
+    for (size_t i = 0; i < 2 * events->count; i++)
+        free(items[i]);
+    free(items);
+    return array;
+}
+
+static void split_events(const char *text, struct rule_list *out)
+{
+    struct str item, rest = str_c(text);
+
+    *out = (struct rule_list){0};
+    while (rest.len > 0) {
+        (void)str_split(rest, ',', &item, &rest);
+        item = str_trim(item);
+        if (item.len == 0)
+            continue;
+        out->items = mem_grow(out->items, out->count + 1, sizeof(*out->items));
+        out->items[out->count++] = str_dup(item);
+    }
+}
+
+static enum result note_events(struct matcher *matcher, struct str webhook, const char *events,
+                               struct err *err)
+{
+    struct rule_row *row;
+    struct rule_list own;
+    enum result result;
+
+    if (events) {
+        matcher->has_only = true;
+        split_events(events, &matcher->only.events);
+        matcher->patterns = like_patterns(&matcher->only.events);
+        return OK;
+    }
+    if (rule_row_parse(webhook, &row, err) != OK)
+        return FAILED;
+    result = rule_row_list(row, "events", &own, err);
+    if (result == OK)
+        matcher->patterns = like_patterns(&own);
+    rule_list_fini(&own);
+    rule_row_free(row);
+    return result;
+}
+
+/* ---------------------------------------------------------------- rules */
+
+static enum result load_webhook(struct matcher *matcher, struct pg_sync *conn, const char *id,
+                                const char *events, struct err *err)
+{
+    const char *params[] = {id};
+    struct pg_rows *rows;
+    enum result result = FAILED;
+
+    if (pg_sync_run(conn, sql_replay_endpoint, params, 1, &rows, err) != OK)
+        return FAILED;
+    if (pg_rows_count(rows) != 1) {
+        err_set(err, "there is no webhook %s", id);
+    } else {
+        struct str row = str_c(pg_rows_text(rows, 0, 0));
+
+        result = ruleset_put(matcher->rules, RULE_WEBHOOK, str_c(id), row, err);
+        if (result == OK)
+            result = note_events(matcher, row, events, err);
+    }
+    pg_rows_free(rows);
+    return result;
+}
+
+static enum result load_policies(struct matcher *matcher, struct pg_sync *conn, struct err *err)
+{
+    enum result result = OK;
+    struct pg_rows *rows;
+
+    if (pg_sync_run(conn, sql_replay_policies, NULL, 0, &rows, err) != OK)
+        return FAILED;
+    for (size_t row = 0; row < pg_rows_count(rows) && result == OK; row++)
+        result = ruleset_put(matcher->rules, RULE_AUDIT_POLICY, str_c(pg_rows_text(rows, row, 0)),
+                             str_c(pg_rows_text(rows, row, 1)), err);
+    pg_rows_free(rows);
+    return result;
+}
+
+enum result matcher_load(struct matcher *matcher, struct pg_sync *conn, const char *webhook_id,
+                         const char *events, struct types *types, struct err *err)
+{
+    matcher->types = types;
+    ruleset_set_types(matcher->rules, types);
+    if (load_webhook(matcher, conn, webhook_id, events, err) != OK)
+        return FAILED;
+    return load_policies(matcher, conn, err);
+}
+
+/* ---------------------------------------------------------------- one change */
+
+/* Whether the filter can be asked of this change. */
+struct doubt {
+    struct ruleset *rules;
+    struct table_rules *table;
+    const struct entry_table *catalog;
+    const struct change *change;
+    bool lacks;
+};
+
+static bool lacks_value(const struct column *column)
+{
+    return column && (entry_is_redacted(column) || entry_is_left_out(column));
+}
+
+static bool is_ignored(const struct doubt *doubt, struct str name)
+{
+    for (size_t i = 0; i < doubt->catalog->column_count; i++) {
+        const struct entry_column *found = &doubt->catalog->columns[i];
+        const struct column column = {.name = found->name, .type = found->type};
+
+        if (str_eq(found->name, name))
+            return table_rules_column(doubt->rules, doubt->table, i, &column)->care ==
+                   COLUMN_IGNORE;
+    }
+    return false;
+}
+
+static void doubt_column(void *arg, struct str name)
+{
+    struct doubt *doubt = arg;
+
+    doubt->lacks = doubt->lacks || lacks_value(columns_find(doubt->change->record, name)) ||
+                   lacks_value(columns_find(doubt->change->identity, name)) ||
+                   is_ignored(doubt, name);
+}
+
+static bool is_undecided(struct matcher *matcher, struct table_rules *table,
+                         const struct entry_table *catalog, const struct webhook_rule *webhook,
+                         const struct change *change)
+{
+    struct doubt doubt = {matcher->rules, table, catalog, change, false};
+
+    predicate_each_column(webhook->filter, doubt_column, &doubt);
+    if (webhook->has_owner)
+        doubt_column(&doubt, STR("user_id"));
+    return doubt.lacks;
+}
+
+static bool is_incomplete(const struct change *change)
+{
+    for (size_t i = 0; i < change->record.count; i++)
+        if (entry_is_left_out(&change->record.items[i]))
+            return true;
+    for (size_t i = 0; i < change->identity.count; i++)
+        if (entry_is_left_out(&change->identity.items[i]))
+            return true;
+    return false;
+}
+
+static void describe(struct matcher *matcher, struct table_rules *table,
+                     const struct webhook_rule *webhook, const struct change *change,
+                     const struct position *position, struct matched *out)
+{
+    const struct webhook_change of = {matcher->rules, table, change, position};
+
+    webhook_body_begin(&matcher->body, &of);
+    buf_clear(&matcher->row_key);
+    if (webhook->orders_by_key)
+        image_add_row_key(&matcher->row_key, matcher->rules, table, change);
+    *out = (struct matched){
+        .webhook = webhook,
+        .event = table->events[rule_operation(change->kind)],
+        .row_key = buf_str(&matcher->row_key),
+        .body = webhook_body_for(&matcher->body, webhook),
+        .incomplete = is_incomplete(change),
+    };
+}
+
+/* The ruleset has no other webhook than this one. */
+enum match matcher_judge(struct matcher *matcher, const struct entry_table *catalog,
+                         const struct change *change, const struct position *position,
+                         struct matched *out)
+{
+    struct table_rules *table = ruleset_table(matcher->rules, change);
+    unsigned op = rule_operation(change->kind);
+    const struct webhook_rule *webhook;
+
+    if (table->webhook_count[op] == 0 ||
+        (matcher->has_only && !webhook_rule_wants(&matcher->only, table->events[op],
+                                                  str_eq(table->schema, STR("public")))))
+        return MATCH_NO;
+    webhook = table->webhooks[op][0];
+    if (is_undecided(matcher, table, catalog, webhook, change))
+        return MATCH_UNDECIDED;
+    if (!webhook_rule_matches(webhook, change, matcher->types))
+        return MATCH_NO;
+    describe(matcher, table, webhook, change, position, out);
+    return MATCH_YES;
+}
