@@ -2,6 +2,9 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { createPublicKey, verify } from "node:crypto";
+import https from "node:https";
+import http2 from "node:http2";
+import { Authority } from "./certificates.mjs";
 import { Env, eventually } from "./harness.mjs";
 import { Receiver } from "./receiver.mjs";
 
@@ -146,6 +149,39 @@ test("test exits 1 if the answer is not 2xx, and says where it broke", async (t)
   assert.equal(guarded.code, 1);
   assert.match(guarded.stdout, /^! connecting: refused, the host's address is not public/m);
   assert.equal(sick.receiver.requests.length, 1, "the same guard as for deliveries");
+});
+
+test("test over TLS says the version, the certificate and the verdict", async (t) => {
+  const authority = new Authority();
+  const good = authority.issue("good", "IP:127.0.0.1");
+  const old = authority.issue("old", "IP:127.0.0.1", -1);
+  const trusting = { environment: { ...env.environment, PGHERALD_WEBHOOK_CA_FILE: authority.file } };
+  const listening = async (server) => {
+    server.on("request", (request, response) => response.writeHead(204).end()).on("tlsClientError", () => {});
+    await new Promise((done) => server.listen(0, "127.0.0.1", done));
+    t.after(() => server.close());
+    return endpoint(t, () => 200, { url: `https://127.0.0.1:${server.address().port}/` });
+  };
+  const hook = await listening(http2.createSecureServer(good));
+  const { code, stdout } = await env.command.call(trusting, "webhooks", "test", hook.id, "--json");
+  assert.equal(code, 0, stdout);
+  const { connection, timings_ms, request, response } = JSON.parse(stdout);
+  assert.equal(connection.http_version, "2");
+  assert.equal(connection.tls_version, "TLSv1.3");
+  assert.equal(connection.certificate, "verified");
+  assert.match(connection.certificate_subject, /good/);
+  assert.match(connection.certificate_issuer, /tests/);
+  assert.match(connection.certificate_expires, /20\d\d GMT$/);
+  assert.ok(timings_ms.tls > 0);
+  assert.equal(request.line, "POST / HTTP/2");
+  assert.equal(response.status, 204);
+  const expired = await listening(https.createServer(old));
+  const refused = await env.command.call(trusting, "webhooks", "test", expired.id);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stdout, /^! TLS handshake: .*certificate has expired/m);
+  const stranger = await env.command("webhooks", "test", hook.id, "--json");
+  assert.equal(stranger.code, 1);
+  assert.match(JSON.parse(stranger.stdout).error, /^TLS handshake: /);
 });
 
 test("test --print sends nothing", async (t) => {
