@@ -10,7 +10,7 @@
  * what does not fit the type is appended as it stands, a string without its quotes. */
 void text_add(struct buf *out, const struct types *types, uint32_t type, struct str json);
 
-/* Whether a JSON value can be what a value of the type became. */
+/* Whether a JSON value can be what a value of the type became, with all that is in it; null can. */
 bool text_fits(const struct types *types, uint32_t type, struct str json);
 
 #endif

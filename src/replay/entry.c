@@ -113,7 +113,7 @@ static enum result add_column(struct entry_reader *reader, const struct types *t
 {
     if (image->count == MAX_COLUMNS)
         return err_set(err, "an image has more than %d columns", MAX_COLUMNS);
-    if (!text_fits(types, type, json) && !str_eq(json, STR("null")))
+    if (!text_fits(types, type, json))
         type = type_of(json); /* redacted, or the column's type was changed since */
     image->items[image->count] = (struct column){.name = name, .type = type};
     image->name_at[image->count] = image->value_at[image->count] = NOWHERE;

@@ -9,8 +9,7 @@
 #define FLOAT4_OID 700
 #define FLOAT8_OID 701
 
-static void add(struct buf *out, const struct types *types, uint32_t oid, struct str json,
-                unsigned depth);
+static void add(struct buf *out, const struct types *types, uint32_t oid, struct str json);
 
 static bool is_string(struct str json)
 {
@@ -158,11 +157,18 @@ static void add_element(struct buf *out, struct str text, char delimiter)
     buf_add_char(out, '"');
 }
 
-static void add_array(struct buf *out, const struct types *types, const struct type *type,
-                      struct str json, unsigned depth)
+/* Whether an array in an array is another dimension: in one of json it is an element. */
+static bool has_dimensions(const struct types *types, const struct type *array)
 {
-    const struct type *element = types_find(types, type->element);
-    bool flat = element && (element->kind == TYPE_JSON || element->kind == TYPE_ARRAY);
+    const struct type *element = types_find(types, array->element);
+
+    return !element || element->kind != TYPE_JSON;
+}
+
+static void add_array(struct buf *out, const struct types *types, const struct type *type,
+                      struct str json)
+{
+    bool deep = has_dimensions(types, type);
     struct json_cursor cursor = json_enter(json);
     struct str key, value;
     struct buf text;
@@ -174,12 +180,12 @@ static void add_array(struct buf *out, const struct types *types, const struct t
         if (!first)
             buf_add_char(out, type->delimiter);
         first = false;
-        if (value.data[0] == '[' && !flat && depth < MAX_NESTING) { /* another dimension */
-            add_array(out, types, type, value, depth + 1);
+        if (value.data[0] == '[' && deep) {
+            add_array(out, types, type, value);
             continue;
         }
         buf_clear(&text);
-        add(&text, types, type->element, value, depth + 1);
+        add(&text, types, type->element, value);
         if (str_eq(value, STR("null")))
             buf_add_c(out, "NULL");
         else
@@ -227,7 +233,7 @@ static struct str find_member(struct str json, struct str name)
 }
 
 static void add_composite(struct buf *out, const struct types *types, const struct type *type,
-                          struct str json, unsigned depth)
+                          struct str json)
 {
     struct buf text;
 
@@ -241,7 +247,7 @@ static void add_composite(struct buf *out, const struct types *types, const stru
         if (value.len == 0 || str_eq(value, STR("null")))
             continue;
         buf_clear(&text);
-        add(&text, types, type->fields[i].type, value, depth + 1);
+        add(&text, types, type->fields[i].type, value);
         add_field(out, buf_str(&text));
     }
     buf_add_char(out, ')');
@@ -260,15 +266,11 @@ static void add_time(struct buf *out, struct str json, bool with_zone)
     buf_fini(&plain);
 }
 
-static void add(struct buf *out, const struct types *types, uint32_t oid, struct str json,
-                unsigned depth)
+/* It fits. */
+static void add(struct buf *out, const struct types *types, uint32_t oid, struct str json)
 {
     const struct type *type = types_find(types, oid);
 
-    if (depth > MAX_NESTING || !text_fits(types, oid, json)) {
-        add_plain(out, json);
-        return;
-    }
     switch (type ? type->kind : TYPE_STRING) {
     case TYPE_STRING:
     case TYPE_BYTEA:
@@ -289,13 +291,13 @@ static void add(struct buf *out, const struct types *types, uint32_t oid, struct
         break;
     case TYPE_ARRAY:
         if (json.data[0] == '[')
-            add_array(out, types, type, json, depth);
+            add_array(out, types, type, json);
         else
             add_plain(out, json);
         break;
     case TYPE_COMPOSITE:
         if (json.data[0] == '{')
-            add_composite(out, types, type, json, depth);
+            add_composite(out, types, type, json);
         else
             add_plain(out, json);
         break;
@@ -304,14 +306,30 @@ static void add(struct buf *out, const struct types *types, uint32_t oid, struct
 
 void text_add(struct buf *out, const struct types *types, uint32_t type, struct str json)
 {
-    add(out, types, type, json, 0);
+    if (text_fits(types, type, json))
+        add(out, types, type, json);
+    else
+        add_plain(out, json);
 }
 
-/* infinity, or a T in its place. */
+/* ---------------------------------------------------------------- what fits */
+
+/* infinity, or digits with one T among them. */
 static bool is_timestamp(struct str json)
 {
-    return str_eq(json, STR("\"infinity\"")) || str_eq(json, STR("\"-infinity\"")) ||
-           (json.len > 2 && is_digit(json.data[1]) && find_t(json) < json.len);
+    struct str text = inside(json);
+    size_t marks = 0;
+
+    if (str_eq(text, STR("infinity")) || str_eq(text, STR("-infinity")))
+        return true;
+    if (str_ends(text, STR(" BC")))
+        text.len -= 3;
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.data[i]) && (text.data[i] == '\0' || !strchr("T-:.+", text.data[i])))
+            return false;
+        marks += text.data[i] == 'T';
+    }
+    return marks == 1 && find_t(text) < text.len;
 }
 
 static bool string_fits(enum type_kind kind, struct str json)
@@ -334,23 +352,69 @@ static bool string_fits(enum type_kind kind, struct str json)
     return true;
 }
 
-bool text_fits(const struct types *types, uint32_t oid, struct str json)
+static bool fits(const struct types *types, uint32_t oid, struct str json, unsigned depth);
+
+static bool elements_fit(const struct types *types, const struct type *type, struct str json,
+                         unsigned depth)
+{
+    struct json_cursor cursor = json_enter(json);
+    bool deep = has_dimensions(types, type);
+    struct str key, value;
+
+    if (depth > MAX_NESTING)
+        return false;
+    while (json_next(&cursor, &key, &value)) {
+        bool good = value.data[0] == '[' && deep ? elements_fit(types, type, value, depth + 1)
+                                                 : fits(types, type->element, value, depth + 1);
+
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* Every field is there, and nothing else: else the type was another one. */
+static bool fields_fit(const struct types *types, const struct type *type, struct str json,
+                       unsigned depth)
+{
+    struct json_cursor cursor = json_enter(json);
+    struct str key, value;
+    size_t members = 0;
+
+    while (json_next(&cursor, &key, &value))
+        members++;
+    if (depth > MAX_NESTING || members != type->field_count)
+        return false;
+    for (size_t i = 0; i < type->field_count; i++) {
+        value = find_member(json, type->fields[i].name);
+        if (value.len == 0 || !fits(types, type->fields[i].type, value, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+static bool fits(const struct types *types, uint32_t oid, struct str json, unsigned depth)
 {
     const struct type *type = types_find(types, oid);
     enum type_kind kind = type ? type->kind : TYPE_STRING;
 
-    if (kind == TYPE_JSON || json.len == 0)
+    if (kind == TYPE_JSON || json.len == 0 || str_eq(json, STR("null")))
         return true;
     switch (json.data[0]) {
     case '"':
         return string_fits(kind, json);
     case '[':
-        return kind == TYPE_ARRAY;
+        return kind == TYPE_ARRAY && elements_fit(types, type, json, depth);
     case '{':
-        return kind == TYPE_COMPOSITE;
+        return kind == TYPE_COMPOSITE && fields_fit(types, type, json, depth);
     case 't':
     case 'f':
         return kind == TYPE_BOOL;
     }
     return kind == TYPE_NUMBER;
+}
+
+bool text_fits(const struct types *types, uint32_t type, struct str json)
+{
+    return fits(types, type, json, 0);
 }

@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!types)
         make_table();
-    if (!json_is_jsonb(image)) /* the server sends nothing else */
+    if (!json_is_jsonb(image) || !str_is_utf8(image)) /* the server sends nothing else */
         return 0;
     image = str_trim(image);
     reader = entry_reader_new();
