@@ -47,5 +47,12 @@ enum result entry_read(struct entry_reader *reader, const struct entry_table *ta
 /* "[redacted]", or "[left out: N bytes]": what stands for a value that the trail does not have. */
 bool entry_is_redacted(const struct column *column);
 bool entry_is_left_out(const struct column *column);
+/* "sha256:" and a digest: what stands for a value that is hashed. */
+bool entry_is_digest(const struct column *column);
+
+/* Puts "[redacted]" in the place of values that `hide` says of that they must not be shown, in the
+ * change that was read last. NULLs stay. */
+void entry_redact(struct entry_reader *reader, bool (*hide)(void *arg, const struct column *column),
+                  void *arg);
 
 #endif

@@ -33,8 +33,10 @@ enum result matcher_load(struct matcher *matcher, struct pg_sync *conn, const ch
 /* Patterns of LIKE, as a text[], for `schema.table.operation`. They may find too much. */
 const char *matcher_patterns(const struct matcher *matcher);
 
-enum match matcher_judge(struct matcher *matcher, const struct entry_table *catalog,
-                         const struct change *change, const struct position *position,
-                         struct matched *out);
+/* `change` was read last by `reader`; what the audit policies hash today is redacted in it unless
+ * it is a digest already. */
+enum match matcher_judge(struct matcher *matcher, struct entry_reader *reader,
+                         const struct entry_table *catalog, const struct change *change,
+                         const struct position *position, struct matched *out);
 
 #endif

@@ -12,6 +12,7 @@
 #define KEEP_SCRATCH ((size_t)1 << 20)
 #define MAX_NAME 65536
 #define NOWHERE SIZE_MAX
+#define LOST_VALUE "\"[not in the stream: NaN or Infinity]\"" /* see rules/image.h */
 
 /* What a column is called when the catalog does not know it any more. */
 enum { OID_BOOL = 16, OID_TEXT = 25, OID_NUMERIC = 1700, OID_JSONB = 3802 };
@@ -93,6 +94,8 @@ static void set_value(struct entry_reader *reader, const struct types *types, st
 
     if (str_eq(json, STR("null"))) {
         column->form = VALUE_NULL;
+    } else if (kind == TYPE_NUMBER && str_eq(json, STR(LOST_VALUE))) {
+        column->form = VALUE_LOST;
     } else if (kind == TYPE_BOOL) {
         column->form = VALUE_LITERAL;
         column->value = json;
@@ -269,6 +272,40 @@ enum result entry_read(struct entry_reader *reader, const struct entry_table *ta
 bool entry_is_redacted(const struct column *column)
 {
     return column->form == VALUE_ESCAPED && str_eq(column->value, STR("[redacted]"));
+}
+
+bool entry_is_digest(const struct column *column)
+{
+    const size_t prefix = sizeof("sha256:") - 1;
+
+    if (column->form != VALUE_ESCAPED || column->value.len != prefix + 64 ||
+        !str_starts(column->value, STR("sha256:")))
+        return false;
+    for (size_t i = prefix; i < column->value.len; i++)
+        if (column->value.data[i] == '\0' || !strchr("0123456789abcdef", column->value.data[i]))
+            return false;
+    return true;
+}
+
+static void redact(struct image *image, bool (*hide)(void *arg, const struct column *column),
+                   void *arg)
+{
+    for (size_t i = 0; i < image->count; i++) {
+        struct column *column = &image->items[i];
+
+        if (column->form == VALUE_NULL || !hide(arg, column))
+            continue;
+        column->type = OID_TEXT;
+        column->form = VALUE_ESCAPED;
+        column->value = STR("[redacted]");
+    }
+}
+
+void entry_redact(struct entry_reader *reader, bool (*hide)(void *arg, const struct column *column),
+                  void *arg)
+{
+    redact(&reader->record, hide, arg);
+    redact(&reader->identity, hide, arg);
 }
 
 bool entry_is_left_out(const struct column *column)

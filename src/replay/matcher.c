@@ -9,8 +9,9 @@
 #include "rules/webhook_body.h"
 
 struct matcher {
-    struct stats stats; /* which the rules count in; shown nowhere */
-    struct ruleset *rules;
+    struct stats stats;    /* which the rules count in; shown nowhere */
+    struct ruleset *rules; /* does not hash: what it gets is hashed */
+    struct ruleset *today; /* the policies as they are */
     struct types *types;
     struct webhook_rule only; /* with the patterns of the command line alone */
     bool has_only;
@@ -24,6 +25,7 @@ struct matcher *matcher_new(const struct config *config)
     struct matcher *matcher = mem_alloc(sizeof(*matcher));
 
     matcher->rules = ruleset_new(config, &matcher->stats);
+    matcher->today = ruleset_new(config, &matcher->stats);
     webhook_body_init(&matcher->body);
     buf_init(&matcher->row_key, IMAGE_ROW_KEY_MAX);
     return matcher;
@@ -34,6 +36,7 @@ void matcher_free(struct matcher *matcher)
     if (!matcher)
         return;
     ruleset_free(matcher->rules);
+    ruleset_free(matcher->today);
     rule_list_fini(&matcher->only.events);
     webhook_body_fini(&matcher->body);
     buf_fini(&matcher->row_key);
@@ -149,9 +152,15 @@ static enum result load_policies(struct matcher *matcher, struct pg_sync *conn, 
 
     if (pg_sync_run(conn, sql_replay_policies, NULL, 0, &rows, err) != OK)
         return FAILED;
-    for (size_t row = 0; row < pg_rows_count(rows) && result == OK; row++)
-        result = ruleset_put(matcher->rules, RULE_AUDIT_POLICY, str_c(pg_rows_text(rows, row, 0)),
+    for (size_t row = 0; row < pg_rows_count(rows) && result == OK; row++) {
+        struct str name = str_c(pg_rows_text(rows, row, 0));
+
+        result = ruleset_put(matcher->today, RULE_AUDIT_POLICY, name,
                              str_c(pg_rows_text(rows, row, 1)), err);
+        if (result == OK)
+            result = ruleset_put(matcher->rules, RULE_AUDIT_POLICY, name,
+                                 str_c(pg_rows_text(rows, row, 2)), err);
+    }
     pg_rows_free(rows);
     return result;
 }
@@ -161,6 +170,7 @@ enum result matcher_load(struct matcher *matcher, struct pg_sync *conn, const ch
 {
     matcher->types = types;
     ruleset_set_types(matcher->rules, types);
+    ruleset_set_types(matcher->today, types);
     if (load_webhook(matcher, conn, webhook_id, events, err) != OK)
         return FAILED;
     return load_policies(matcher, conn, err);
@@ -168,52 +178,62 @@ enum result matcher_load(struct matcher *matcher, struct pg_sync *conn, const ch
 
 /* ---------------------------------------------------------------- one change */
 
-/* Whether the filter can be asked of this change. */
-struct doubt {
-    struct ruleset *rules;
+/* What is asked of a column, of the policies as they are today. */
+struct inquiry {
+    struct ruleset *today;
     struct table_rules *table;
     const struct entry_table *catalog;
     const struct change *change;
-    bool lacks;
+    bool lacks; /* a column that the filter asks for has no value here */
 };
 
-static bool lacks_value(const struct column *column)
+static enum column_care care_for(const struct inquiry *inquiry, const struct column *column)
 {
-    return column && (entry_is_redacted(column) || entry_is_left_out(column));
+    return table_rules_column(inquiry->today, inquiry->table, 0, column)->care;
 }
 
-static bool is_ignored(const struct doubt *doubt, struct str name)
+static bool is_plain_secret(void *arg, const struct column *column)
 {
-    for (size_t i = 0; i < doubt->catalog->column_count; i++) {
-        const struct entry_column *found = &doubt->catalog->columns[i];
+    return care_for(arg, column) == COLUMN_HASH && !entry_is_digest(column);
+}
+
+static bool lacks_value(const struct inquiry *inquiry, const struct column *column)
+{
+    if (!column || column->form == VALUE_NULL)
+        return false;
+    return entry_is_redacted(column) || entry_is_left_out(column) ||
+           care_for(inquiry, column) != COLUMN_KEEP;
+}
+
+/* Ignored columns are in no image; the catalog says whether there is such a column. */
+static bool is_ignored(const struct inquiry *inquiry, struct str name)
+{
+    for (size_t i = 0; i < inquiry->catalog->column_count; i++) {
+        const struct entry_column *found = &inquiry->catalog->columns[i];
         const struct column column = {.name = found->name, .type = found->type};
 
         if (str_eq(found->name, name))
-            return table_rules_column(doubt->rules, doubt->table, i, &column)->care ==
-                   COLUMN_IGNORE;
+            return care_for(inquiry, &column) == COLUMN_IGNORE;
     }
     return false;
 }
 
-static void doubt_column(void *arg, struct str name)
+static void ask_for_column(void *arg, struct str name)
 {
-    struct doubt *doubt = arg;
+    struct inquiry *inquiry = arg;
 
-    doubt->lacks = doubt->lacks || lacks_value(columns_find(doubt->change->record, name)) ||
-                   lacks_value(columns_find(doubt->change->identity, name)) ||
-                   is_ignored(doubt, name);
+    inquiry->lacks = inquiry->lacks ||
+                     lacks_value(inquiry, columns_find(inquiry->change->record, name)) ||
+                     lacks_value(inquiry, columns_find(inquiry->change->identity, name)) ||
+                     is_ignored(inquiry, name);
 }
 
-static bool is_undecided(struct matcher *matcher, struct table_rules *table,
-                         const struct entry_table *catalog, const struct webhook_rule *webhook,
-                         const struct change *change)
+static bool is_undecided(struct inquiry *inquiry, const struct webhook_rule *webhook)
 {
-    struct doubt doubt = {matcher->rules, table, catalog, change, false};
-
-    predicate_each_column(webhook->filter, doubt_column, &doubt);
+    predicate_each_column(webhook->filter, ask_for_column, inquiry);
     if (webhook->has_owner)
-        doubt_column(&doubt, STR("user_id"));
-    return doubt.lacks;
+        ask_for_column(inquiry, STR("user_id"));
+    return inquiry->lacks;
 }
 
 static bool is_incomplete(const struct change *change)
@@ -247,11 +267,13 @@ static void describe(struct matcher *matcher, struct table_rules *table,
 }
 
 /* The ruleset has no other webhook than this one. */
-enum match matcher_judge(struct matcher *matcher, const struct entry_table *catalog,
-                         const struct change *change, const struct position *position,
-                         struct matched *out)
+enum match matcher_judge(struct matcher *matcher, struct entry_reader *reader,
+                         const struct entry_table *catalog, const struct change *change,
+                         const struct position *position, struct matched *out)
 {
     struct table_rules *table = ruleset_table(matcher->rules, change);
+    struct inquiry inquiry = {matcher->today, ruleset_table(matcher->today, change), catalog,
+                              change, false};
     unsigned op = rule_operation(change->kind);
     const struct webhook_rule *webhook;
 
@@ -260,10 +282,12 @@ enum match matcher_judge(struct matcher *matcher, const struct entry_table *cata
                                                   str_eq(table->schema, STR("public")))))
         return MATCH_NO;
     webhook = table->webhooks[op][0];
-    if (is_undecided(matcher, table, catalog, webhook, change))
+    if (is_undecided(&inquiry, webhook))
         return MATCH_UNDECIDED;
     if (!webhook_rule_matches(webhook, change, matcher->types))
         return MATCH_NO;
+    if (inquiry.table->policy && inquiry.table->policy->hash.count > 0)
+        entry_redact(reader, is_plain_secret, &inquiry);
     describe(matcher, table, webhook, change, position, out);
     return MATCH_YES;
 }

@@ -107,7 +107,8 @@ static enum result take_entry(struct replay *replay, const struct pg_rows *page,
         replay->counts->unreadable++;
         return OK;
     }
-    switch (matcher_judge(replay->matcher, catalog, &change, &entry.position, &matched)) {
+    switch (matcher_judge(replay->matcher, replay->reader, catalog, &change, &entry.position,
+                          &matched)) {
     case MATCH_NO:
         break;
     case MATCH_UNDECIDED:

@@ -177,6 +177,26 @@ test("what the trail does not have is counted, and a filter that asks for it is 
   assert.match(stdout, /^ +2 +were left out: filter or owner ask for values that the trail does not have$/m);
 });
 
+test("hashed values stay the digests that they are, and what was plain then is redacted", async (t) => {
+  await env.db.query("create table people (id int primary key, phone text, n double precision not null default 0); alter table people replica identity full");
+  await env.init(["--with-seed-app"]);
+  await env.db.query("insert into people values (1, 'plain')");
+  await env.caughtUp();
+  await env.db.query("insert into pgherald.audit_policies (table_name, hash) values ('public.people', '{phone}')");
+  const live = await endpoint(t, { events: "{people.*}" });
+  const asking = await endpoint(t, { events: "{people.*}", filter: "phone=eq.123" });
+  await env.db.query("insert into people values (2, '123', 'NaN'), (3, null, 1)");
+  await env.caughtUp();
+  const fresh = await endpoint(t, { events: "{people.*}" });
+  const figures = await replay(fresh);
+  assert.equal(figures.made, 3);
+  const [first, ...rest] = await deliveries(fresh);
+  assert.deepEqual(JSON.parse(first.payload).data.record, { id: 1, phone: "[redacted]", n: 0 });
+  assert.deepEqual(rest.map(({ payload }) => payload), (await deliveries(live)).map(({ payload }) => payload));
+  assert.match(rest[0].payload, /"phone":"sha256:[0-9a-f]{64}","n":"\[not in the stream: NaN or Infinity\]"/);
+  assert.deepEqual([(await replay(asking)).undecided, (await deliveries(asking)).length], [2, 1], "the live one alone");
+});
+
 test("pending and delivered are left out, failed are made again, --again asks for the delivered too", async (t) => {
   const hook = await endpoint(t, { events: "{memories.insert}", is_active: true });
   const since = new Date().toISOString();

@@ -63,7 +63,10 @@ static bool read_and_write(struct entry_reader *reader, struct str image, struct
             buf_add_char(out, ',');
         json_add_string(out, column->name);
         buf_add_char(out, ':');
-        value_add_json(out, types, column, VALUE_AS_JSONB);
+        if (column->form == VALUE_LOST) /* as rules/image.c has it */
+            buf_add_c(out, "\"[not in the stream: NaN or Infinity]\"");
+        else
+            value_add_json(out, types, column, VALUE_AS_JSONB);
     }
     buf_add_char(out, '}');
     return true;

@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+#include <stdio.h>
+
 #include "base/stats.h"
 #include "replay/entry.h"
 #include "rules/webhook_body.h"
@@ -87,6 +89,10 @@ static const struct row {
     {"a secret that was not redacted then is now", CHANGE_INSERT, "",
      "{\"id\": 1, \"token\": \"oops\"}",
      "\"record\":{\"id\":1,\"token\":\"[redacted]\"},\"old_record\":null"},
+    {"a number that the stream did not carry", CHANGE_INSERT, "",
+     "{\"id\": 1, \"ratio\": \"[not in the stream: NaN or Infinity]\"}",
+     "\"record\":{\"id\":1,\"ratio\":\"[not in the stream: NaN or "
+     "Infinity]\"},\"old_record\":null"},
     {"what was redacted and is no text stays so", CHANGE_INSERT, "",
      "{\"id\": 1, \"on\": \"[redacted]\", \"at\": \"[left out: 9 bytes]\"}",
      "\"record\":{\"id\":1,\"at\":\"[left out: 9 bytes]\",\"on\":\"[redacted]\"},"
@@ -169,6 +175,31 @@ static void says_what_is_missing(void **state)
     CHECK(!entry_is_redacted(&items[0]) && !entry_is_left_out(&items[0]), "a number");
 }
 
+static bool hides_name(void *arg, const struct column *column)
+{
+    (void)arg;
+    return str_eq(column->name, STR("name")) && !entry_is_digest(column);
+}
+
+static void redacts(void **state)
+{
+    static const char digest[] =
+        "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    char image[200];
+    struct change change;
+
+    (void)state;
+    snprintf(image, sizeof(image), "{\"id\": 1, \"name\": \"%s\"}", digest);
+    change = read_entry(CHANGE_UPDATE, "{\"id\": 1, \"name\": \"plain\"}", image);
+    entry_redact(reader, hides_name, NULL);
+    CHECK_STR(change.record.items[1].value, str_c(digest), "a digest stays");
+    CHECK_STR(change.identity.items[1].value, STR("[redacted]"), "a plain text does not");
+    CHECK_STR(change.identity.items[0].value, STR("1"), "nor does anything else change");
+    change = read_entry(CHANGE_INSERT, "", "{\"name\": null}");
+    entry_redact(reader, hides_name, NULL);
+    CHECK(change.record.items[0].form == VALUE_NULL, "a NULL stays");
+}
+
 static void refuses_what_is_no_image(void **state)
 {
     const struct entry entry = {.kind = CHANGE_INSERT, .new_values = STR("[1]")};
@@ -186,6 +217,7 @@ int main(void)
         cmocka_unit_test(gives_the_body_again),
         cmocka_unit_test(tells_forms_as_the_stream_does),
         cmocka_unit_test(says_what_is_missing),
+        cmocka_unit_test(redacts),
         cmocka_unit_test(refuses_what_is_no_image),
     };
 
