@@ -36,7 +36,7 @@ const char *matcher_patterns(const struct matcher *matcher);
 /* `change` was read last by `reader`; what the audit policies hash today is redacted in it unless
  * it is a digest already. */
 enum match matcher_judge(struct matcher *matcher, struct entry_reader *reader,
-                         const struct entry_table *catalog, const struct change *change,
-                         const struct position *position, struct matched *out);
+                         const struct change *change, const struct position *position,
+                         struct matched *out);
 
 #endif

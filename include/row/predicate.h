@@ -41,8 +41,4 @@ bool predicate_asks_for(const struct predicate *p, bool (*is_meant)(void *arg, s
  * and returns true: such predicates can be indexed by value. */
 bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value);
 
-/* Calls `each` with the column of every term. */
-void predicate_each_column(const struct predicate *p, void (*each)(void *arg, struct str column),
-                           void *arg);
-
 #endif

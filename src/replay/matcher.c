@@ -5,13 +5,15 @@
 
 #include "base/mem.h"
 #include "embedded.h"
+#include "rules/column_care.h"
 #include "rules/image.h"
 #include "rules/webhook_body.h"
 
 struct matcher {
+    const struct config *config;
     struct stats stats;    /* which the rules count in; shown nowhere */
     struct ruleset *rules; /* does not hash: what it gets is hashed */
-    struct ruleset *today; /* the policies as they are */
+    struct ruleset *today; /* with the policies as they are */
     struct types *types;
     struct webhook_rule only; /* with the patterns of the command line alone */
     bool has_only;
@@ -24,6 +26,7 @@ struct matcher *matcher_new(const struct config *config)
 {
     struct matcher *matcher = mem_alloc(sizeof(*matcher));
 
+    matcher->config = config;
     matcher->rules = ruleset_new(config, &matcher->stats);
     matcher->today = ruleset_new(config, &matcher->stats);
     webhook_body_init(&matcher->body);
@@ -139,6 +142,8 @@ static enum result load_webhook(struct matcher *matcher, struct pg_sync *conn, c
 
         result = ruleset_put(matcher->rules, RULE_WEBHOOK, str_c(id), row, err);
         if (result == OK)
+            result = ruleset_put(matcher->today, RULE_WEBHOOK, str_c(id), row, err);
+        if (result == OK)
             result = note_events(matcher, row, events, err);
     }
     pg_rows_free(rows);
@@ -178,62 +183,47 @@ enum result matcher_load(struct matcher *matcher, struct pg_sync *conn, const ch
 
 /* ---------------------------------------------------------------- one change */
 
-/* What is asked of a column, of the policies as they are today. */
+/* What is asked of columns, by the policies as they are today. */
 struct inquiry {
-    struct ruleset *today;
-    struct table_rules *table;
-    const struct entry_table *catalog;
+    const struct config *config;
+    const struct table_rules *table;
     const struct change *change;
-    bool lacks; /* a column that the filter asks for has no value here */
 };
 
-static enum column_care care_for(const struct inquiry *inquiry, const struct column *column)
+static enum column_care care_for(const struct inquiry *inquiry, struct str column)
 {
-    return table_rules_column(inquiry->today, inquiry->table, 0, column)->care;
+    return column_care_of(inquiry->config, inquiry->table, column);
 }
 
 static bool is_plain_secret(void *arg, const struct column *column)
 {
-    return care_for(arg, column) == COLUMN_HASH && !entry_is_digest(column);
+    return care_for(arg, column->name) == COLUMN_HASH && !entry_is_digest(column);
 }
 
-static bool lacks_value(const struct inquiry *inquiry, const struct column *column)
+static bool is_hidden(const struct inquiry *inquiry, const struct column *column)
 {
     if (!column || column->form == VALUE_NULL)
         return false;
     return entry_is_redacted(column) || entry_is_left_out(column) ||
-           care_for(inquiry, column) != COLUMN_KEEP;
+           care_for(inquiry, column->name) != COLUMN_KEEP;
 }
 
-/* Ignored columns are in no image; the catalog says whether there is such a column. */
-static bool is_ignored(const struct inquiry *inquiry, struct str name)
+/* Whether the entry does not tell the value; ignored columns are in none. */
+static bool lacks_value(void *arg, struct str name)
 {
-    for (size_t i = 0; i < inquiry->catalog->column_count; i++) {
-        const struct entry_column *found = &inquiry->catalog->columns[i];
-        const struct column column = {.name = found->name, .type = found->type};
+    const struct inquiry *inquiry = arg;
 
-        if (str_eq(found->name, name))
-            return care_for(inquiry, &column) == COLUMN_IGNORE;
-    }
-    return false;
-}
-
-static void ask_for_column(void *arg, struct str name)
-{
-    struct inquiry *inquiry = arg;
-
-    inquiry->lacks = inquiry->lacks ||
-                     lacks_value(inquiry, columns_find(inquiry->change->record, name)) ||
-                     lacks_value(inquiry, columns_find(inquiry->change->identity, name)) ||
-                     is_ignored(inquiry, name);
+    return is_hidden(inquiry, columns_find(inquiry->change->record, name)) ||
+           is_hidden(inquiry, columns_find(inquiry->change->identity, name)) ||
+           care_for(inquiry, name) == COLUMN_IGNORE;
 }
 
 static bool is_undecided(struct inquiry *inquiry, const struct webhook_rule *webhook)
 {
-    predicate_each_column(webhook->filter, ask_for_column, inquiry);
-    if (webhook->has_owner)
-        ask_for_column(inquiry, STR("user_id"));
-    return inquiry->lacks;
+    struct str column;
+
+    return predicate_asks_for(webhook->filter, lacks_value, inquiry, &column) ||
+           (webhook->has_owner && lacks_value(inquiry, STR("user_id")));
 }
 
 static bool is_incomplete(const struct change *change)
@@ -266,27 +256,33 @@ static void describe(struct matcher *matcher, struct table_rules *table,
     };
 }
 
-/* The ruleset has no other webhook than this one. */
+static bool is_asked_for(const struct matcher *matcher, const struct table_rules *table,
+                         unsigned op)
+{
+    return !matcher->has_only || webhook_rule_wants(&matcher->only, table->events[op],
+                                                    str_eq(table->schema, STR("public")));
+}
+
+/* The rulesets have no other webhook than this one. That of today knows when it must not get a
+ * table's rows at all. */
 enum match matcher_judge(struct matcher *matcher, struct entry_reader *reader,
-                         const struct entry_table *catalog, const struct change *change,
-                         const struct position *position, struct matched *out)
+                         const struct change *change, const struct position *position,
+                         struct matched *out)
 {
     struct table_rules *table = ruleset_table(matcher->rules, change);
-    struct inquiry inquiry = {matcher->today, ruleset_table(matcher->today, change), catalog,
-                              change, false};
+    const struct table_rules *today = ruleset_table(matcher->today, change);
+    struct inquiry inquiry = {matcher->config, today, change};
     unsigned op = rule_operation(change->kind);
     const struct webhook_rule *webhook;
 
-    if (table->webhook_count[op] == 0 ||
-        (matcher->has_only && !webhook_rule_wants(&matcher->only, table->events[op],
-                                                  str_eq(table->schema, STR("public")))))
+    if (today->webhook_count[op] == 0 || !is_asked_for(matcher, table, op))
         return MATCH_NO;
     webhook = table->webhooks[op][0];
     if (is_undecided(&inquiry, webhook))
         return MATCH_UNDECIDED;
     if (!webhook_rule_matches(webhook, change, matcher->types))
         return MATCH_NO;
-    if (inquiry.table->policy && inquiry.table->policy->hash.count > 0)
+    if (today->policy && today->policy->hash.count > 0)
         entry_redact(reader, is_plain_secret, &inquiry);
     describe(matcher, table, webhook, change, position, out);
     return MATCH_YES;

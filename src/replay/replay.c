@@ -107,8 +107,7 @@ static enum result take_entry(struct replay *replay, const struct pg_rows *page,
         replay->counts->unreadable++;
         return OK;
     }
-    switch (matcher_judge(replay->matcher, replay->reader, catalog, &change, &entry.position,
-                          &matched)) {
+    switch (matcher_judge(replay->matcher, replay->reader, &change, &entry.position, &matched)) {
     case MATCH_NO:
         break;
     case MATCH_UNDECIDED:

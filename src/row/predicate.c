@@ -503,10 +503,3 @@ bool predicate_is_equality(const struct predicate *p, struct str *column, struct
     *value = only->operands[0].text;
     return true;
 }
-
-void predicate_each_column(const struct predicate *p, void (*each)(void *arg, struct str column),
-                           void *arg)
-{
-    for (size_t i = 0; i < p->count; i++)
-        each(arg, str_c(p->terms[i].column));
-}
