@@ -29,6 +29,8 @@
 #define MAX_FAILURES 20
 
 static const char *const roles[] = {"prop_a", "prop_b", "prop_c", "prop_by"};
+static const char *const session_roles[] = {"prop_a", "prop_a", "prop_a", "prop_b",
+                                            "prop_b", "prop_c", "prop_by"};
 
 /* How a session sees a row. */
 enum sight { HIDDEN, VISIBLE, FAILS };
@@ -149,10 +151,10 @@ static void create_world(struct run *run)
 
 static void create_policy(struct run *run, const char *verb, size_t number)
 {
-    static const char *const grantees[] = {"public",     "public",         "prop_a",
-                                           "prop_group", "prop_b, prop_c", "prop_by"};
-    static const char *const commands[] = {"", " for select", " for select", " for all",
-                                           " for update"};
+    static const char *const grantees[] = {
+        "public", "public", "public", "prop_a", "prop_group", "prop_b, prop_c", "prop_a, prop_by"};
+    const char *const commands[] = {"", " for select", " for select", " for all",
+                                    random_one_in(&run->random, 4) ? " for update" : ""};
     struct random *r = &run->random;
 
     buf_addf(&run->sql, "%s policy p%zu on %s", verb, number, run->table);
@@ -333,7 +335,7 @@ static void open_sessions(struct run *run)
     buf_init(&claims, 65536);
     for (size_t i = 0; i < SESSIONS; i++) {
         struct channel *channel = mem_alloc(sizeof(*channel));
-        struct token token = {.role = (char *)(uintptr_t)RANDOM_OF(&run->random, roles)};
+        struct token token = {.role = (char *)(uintptr_t)session_roles[i]};
         json_t *object = json_pack("{s:s}", "table", run->table);
         struct binding *binding;
         struct err err;
