@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { Env, eventually, jwt } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
+import { ages, subscribed, supabase } from "./clients.mjs";
 
 const ANN = "aaaaaaaa-0000-4000-8000-000000000001";
 const BOB = "bbbbbbbb-0000-4000-8000-000000000002";
@@ -242,3 +243,30 @@ test("a row that leaves a filter; bindings for single events", async (t) => {
   assert.deepEqual(await step("update public.docs set body = 'c' where id = $1"), []);
   assert.deepEqual(await step("update public.docs set status = 'open' where id = $1"), ["*:UPDATE", "UPDATE:UPDATE"]);
 });
+
+for (const age of ages) {
+  test(`supabase-js of ${age}: a row that leaves the view, or the filter, is a DELETE of its key`, async (t) => {
+    await env.db.query("create policy own on public.docs using (user_id = auth.uid()); alter table public.docs replica identity full");
+    const client = supabase(env, token("authenticated", { sub: ANN }), age);
+    t.after(() => client.removeAllChannels());
+    const all = [], filtered = [], deletes = [];
+    const note = (list) => ({ eventType, old, new: row }) => list.push([eventType, old.id ?? row.id, Object.keys(old).join(), Object.keys(row).length]);
+    await subscribed(
+      client
+        .channel("mine")
+        .on("postgres_changes", { event: "*", schema: "public", table: "docs" }, note(all))
+        .on("postgres_changes", { event: "*", schema: "public", table: "docs", filter: "status=eq.open" }, note(filtered))
+        .on("postgres_changes", { event: "DELETE", schema: "public", table: "docs" }, note(deletes)),
+    );
+    await env.db.query("insert into public.docs values ($1, $2, 1, 'open', 'text')", [++next, ANN]);
+    await env.db.query("update public.docs set status = 'closed' where id = $1", [next]);
+    await env.db.query("update public.docs set user_id = $2, body = 'secret' where id = $1", [next, BOB]);
+    await env.db.query("insert into public.docs values ($1, $2, 1, 'open', 'end')", [++next, ANN]);
+    await eventually(() => filtered.some(([, id]) => id === next) && all.some(([, id]) => id === next), "the last row");
+    const inserted = (id) => ["INSERT", id, "", 5];
+    const left = ["DELETE", next - 1, "id", 0];
+    assert.deepEqual(all, [inserted(next - 1), ["UPDATE", next - 1, "id,user_id,org,status,body", 5], left, inserted(next)]);
+    assert.deepEqual(filtered, [inserted(next - 1), left, inserted(next)]);
+    assert.deepEqual(deletes, [left]);
+  });
+}

@@ -407,6 +407,25 @@ static void write_leaf(struct buf *out, struct random *r, const struct columns_o
     }
 }
 
+void write_usual(struct buf *out, struct random *r)
+{
+    static const char *const all[] = {
+        "u = auth.uid()",
+        "auth.uid() = u",
+        "(select auth.uid()) = u",
+        "u = (select auth.uid()) or u is null",
+        "u = prop_user()",
+        "u = prop_somebody()",
+        "auth.role() = 'authenticated' and auth.uid() = u",
+        "auth.uid() is not null",
+        "u in (auth.uid(), (auth.jwt() ->> 'owner')::uuid)",
+        "(auth.jwt() ->> 'sub') = u::text",
+        "not (u <> auth.uid())",
+    };
+
+    buf_add_c(out, RANDOM_OF(r, all));
+}
+
 void write_condition(struct buf *out, struct random *r, const struct columns_of *columns,
                      bool beyond, unsigned depth)
 {

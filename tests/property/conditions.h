@@ -22,6 +22,8 @@ const char *kind_column(const struct kind *kind); /* its name, quoted where need
 /* A literal of the column's type, or null. */
 void write_value(struct buf *out, struct random *r, const struct kind *kind);
 
+/* One of those that most applications have. */
+void write_usual(struct buf *out, struct random *r);
 /* A condition over these columns. Unless `beyond`, of the grammar that is judged in memory. */
 void write_condition(struct buf *out, struct random *r, const struct columns_of *columns,
                      bool beyond, unsigned depth);

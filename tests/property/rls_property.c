@@ -162,7 +162,10 @@ static void create_policy(struct run *run, const char *verb, size_t number)
         buf_addf(&run->sql, "%s%s", random_one_in(r, 4) ? " as restrictive" : "",
                  RANDOM_OF(r, commands));
     buf_addf(&run->sql, " to %s using (", RANDOM_OF(r, grantees));
-    write_condition(&run->sql, r, &run->columns, run->beyond, 2);
+    if (random_one_in(r, 3))
+        write_usual(&run->sql, r);
+    else
+        write_condition(&run->sql, r, &run->columns, run->beyond, 2);
     buf_add_c(&run->sql, ")");
     attempt(run);
 }
@@ -292,6 +295,7 @@ static void change_something(struct run *run)
         break;
     case 15:
     case 20:
+    case 21:
         buf_addf(sql, "create or replace function auth.uid() returns uuid language sql stable as "
                       "$$ select 'bbbbbbbb-0000-4000-8000-000000000002'::uuid $$");
         break;
