@@ -18,6 +18,18 @@ static unsigned both(unsigned a, unsigned b)
     return out;
 }
 
+/* AND. What would fail may not be tried at all behind a NULL: at the top of a condition PostgreSQL
+ * stops at the first part that is not true. */
+static unsigned conjoin(unsigned a, unsigned b)
+{
+    unsigned out = both(a, b);
+
+    if (((a & OUTCOME_NULL) && (b & OUTCOME_RAISES)) ||
+        ((b & OUTCOME_NULL) && (a & OUTCOME_RAISES)))
+        out |= OUTCOME_NULL;
+    return out;
+}
+
 static unsigned invert(unsigned a)
 {
     unsigned out = a & ~(unsigned)(OUTCOME_TRUE | OUTCOME_FALSE);
@@ -222,7 +234,7 @@ unsigned expr_evaluate(const struct expr *expr, const struct expr_values *values
     case EXPR_CONSTANT:
         return expr->outcome;
     case EXPR_AND:
-        return evaluate_all(expr, values, OUTCOME_TRUE, both);
+        return evaluate_all(expr, values, OUTCOME_TRUE, conjoin);
     case EXPR_OR:
         return evaluate_all(expr, values, OUTCOME_FALSE, either);
     case EXPR_COALESCE:

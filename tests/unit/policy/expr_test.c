@@ -64,7 +64,9 @@ static void test_doubt(void **state)
     } rows[] = {
         {"false and an error is not true", EXPR_AND, F, R, F | R},
         {"true and an error is an error", EXPR_AND, T, R, R},
-        {"NULL and an error is an error", EXPR_AND, N, R, R},
+        {"NULL and an error: it may not be tried", EXPR_AND, N, R, N | R},
+        {"an error and NULL", EXPR_AND, R, N, N | R},
+        {"NULL or an error is an error", EXPR_OR, N, R, R},
         {"true or an error may be either", EXPR_OR, T, R, T | R},
         {"false or an error is an error", EXPR_OR, F, R, R},
         {"false and anything is not true", EXPR_AND, F, OUTCOME_ANY, F | U},
