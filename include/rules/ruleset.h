@@ -38,8 +38,9 @@ struct table_rules {
     struct str schema, table;
     struct str resource;                /* public.memories */
     struct str events[RULE_OPERATIONS]; /* memories.insert, ... ; app.things.insert */
-    bool is_messages; /* realtime.messages: rules see it only where they name it */
-    bool is_followed; /* else it is here since its whole schema is streamed, for the messages */
+    bool is_messages;    /* realtime.messages: rules see it only where they name it */
+    bool is_auth_events; /* the auth service's log; a table like any other if auth is followed */
+    bool is_followed;    /* else it is here since its whole schema is streamed, for the messages */
     bool audited;
     const struct audit_policy *policy;                     /* may be NULL */
     const struct webhook_rule **webhooks[RULE_OPERATIONS]; /* by webhook_rule_cmp_body() */

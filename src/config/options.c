@@ -188,6 +188,12 @@ const struct option options[] = {
      .help =
          "The logins of gateways that check tokens, such as PostgREST: whom the claims of their\n"
          "sessions name is believed. Nobody else may know their passwords."},
+    {.name = "audit_auth_events",
+     .kind = OPTION_BOOL,
+     TARGET(audit_auth_events),
+     .standard = "on",
+     .help = "Whether what Supabase's auth service notes in auth.audit_log_entries (logins,\n"
+             "sign-ups) becomes entries. Without that table there is nothing to it."},
 
     {.group = "Pipeline",
      .name = "batch_max_changes",

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "daemon/auth_event.h"
 #include "daemon/catalog.h"
 #include "daemon/deriver.h"
 #include "daemon/feed.h"
@@ -229,6 +230,18 @@ static void hold_for_types(struct pipeline *p, struct str payload)
     p->catalog = catalog_load(&p->loop, p->config->database_url, &events, p);
 }
 
+/* Nothing else comes of that table: what its own upkeep deletes there is an entry here already. */
+static enum result process_auth_event(struct pipeline *p, const struct change *change,
+                                      struct err *err)
+{
+    if (change->kind != CHANGE_INSERT)
+        return OK;
+    if (auth_event_add(store_batch(p->store), change, &p->txn.position, err) != OK)
+        return FAILED;
+    store_advance(p->store);
+    return OK;
+}
+
 static enum result process_row(struct pipeline *p, struct change *change, struct str payload,
                                struct err *err)
 {
@@ -239,6 +252,8 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
         return OK;
     stat_add(&p->stats->changes_total, 1);
     table = ruleset_table(p->rules, change);
+    if (table->is_auth_events)
+        return process_auth_event(p, change, err);
     if (str_eq(table->resource, STR("pgherald.store_marks"))) {
         transaction_mark(&p->txn, change);
         return OK;

@@ -294,6 +294,8 @@ static bool is_configured(const struct ruleset *rules, struct str schema)
 static void find_kind(const struct ruleset *rules, struct table_rules *table)
 {
     table->is_messages = str_eq(table->resource, STR("realtime.messages"));
+    table->is_auth_events = str_eq(table->resource, STR("auth.audit_log_entries")) &&
+                            !is_configured(rules, table->schema);
     table->is_followed = table->is_messages || !str_eq(table->schema, STR("realtime")) ||
                          is_configured(rules, table->schema);
 }

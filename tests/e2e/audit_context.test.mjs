@@ -20,6 +20,7 @@ before(async () => {
   gatewayName = `gateway_${env.name}`;
   workerName = `worker_${env.name}`;
   await env.db.query(`
+    create table auth.audit_log_entries (instance_id uuid, id uuid primary key, payload json, created_at timestamptz, ip_address varchar(64) not null default '');
     create role ${gatewayName} login noinherit;
     grant anon, authenticated, service_role to ${gatewayName};
     create role ${workerName} login;
@@ -280,4 +281,14 @@ test("reads are entries where they are asked for, of transactions that only read
   await env.db.query("delete from pgherald.audit_reads");
   await request("select * from notes", { method: "GET", readOnly: true });
   assert.equal((await audit("action = 'read'")).length, 1);
+});
+
+test("what the auth service notes is an entry, and what it cleans away is none", async () => {
+  const payload = { action: "login", actor_id: ann, actor_username: "ann@example.com", log_type: "account", traits: { provider: "email" } };
+  await env.db.query("insert into auth.audit_log_entries (id, payload, created_at, ip_address) values ($1, $2, now(), '203.0.113.9')", [bob, payload]);
+  await env.db.query("delete from auth.audit_log_entries");
+  const entries = await audit("resource_type like 'auth%'");
+  assert.equal(entries.length, 1);
+  assert.deepEqual([entries[0].action, entries[0].resource_type, entries[0].user_id, entries[0].host], ["login", "auth", ann, "203.0.113.9"]);
+  assert.deepEqual(entries[0].context, { source: "auth", id: bob, event: payload });
 });

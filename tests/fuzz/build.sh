@@ -12,7 +12,7 @@ done
 # The folders that targets reach into: pure code, so neither a server nor a loop is needed.
 sources=(src/base/*.c src/row/*.c src/policy/*.c src/config/*.c src/decode/*.c src/stream/protocol.c
   src/realtime/phoenix.c src/realtime/phoenix_binary.c src/token/*.c src/vault/*.c
-  src/replay/entry.c src/replay/text.c src/cli/oauth_grant.c)
+  src/replay/entry.c src/replay/text.c src/cli/oauth_grant.c src/pg/copy.c src/daemon/attribution.c)
 
 read -ra package_libs < <(pkg-config --libs jansson librhonabwy openssl)
 

@@ -9,7 +9,7 @@
     "\"include-not-null\" 'true', "                                                                \
     "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald:context', "                    \
     "\"filter-tables\" 'public.audit_logs,public.webhook_deliveries,public.webhook_attempts,"      \
-    "pgherald.webhook_secrets', "                                                                  \
+    "pgherald.webhook_secrets,pgherald.context_key', "                                             \
     "\"add-tables\" 'pgherald.store_marks,pgherald.audit_policies,pgherald.jobs,realtime.*"
 
 static const struct {
@@ -55,10 +55,29 @@ static void test_statement(void **state)
     }
 }
 
+static void test_auth_events(void **state)
+{
+    struct config config = {
+        .slot_name = (char *)(uintptr_t) "s", .audit = true, .audit_auth_events = true};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 65536);
+    stream_start_statement(&out, &config);
+    check_text("the auth service's log, if it is to be audited", buf_str(&out),
+               HEAD("s") ",auth.audit_log_entries')");
+    config.audit = false;
+    buf_clear(&out);
+    stream_start_statement(&out, &config);
+    check_text("and not without an audit trail", buf_str(&out), HEAD("s") "')");
+    buf_fini(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statement),
+        cmocka_unit_test(test_auth_events),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
