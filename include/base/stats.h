@@ -43,9 +43,12 @@
     X(bytes_sent_total, counter, "Bytes in them")                                                  \
     X(frames_received_total, counter, "WebSocket frames received")                                 \
     X(frames_malformed_total, counter, "Received frames that could not be read")                   \
+    X(frames_too_large_total, counter, "Received frames beyond realtime_max_frame")                \
     X(joins_total, counter, "Channels joined")                                                     \
     X(joins_refused_total, counter, "Joins refused")                                               \
     X(joins_limited_total, counter, "Joins beyond realtime_max_joins_per_second")                  \
+    X(joins_full_total, counter, "Joins beyond realtime_max_clients")                              \
+    X(channels_limited_total, counter, "Joins beyond realtime_max_channels of a connection")       \
     X(messages_limited_total, counter, "Messages beyond realtime_max_messages_per_second")         \
     X(rooms, gauge, "Topics with a joined channel")                                                \
     X(broadcasts_total, counter, "Messages broadcast to a topic that somebody had joined")         \
@@ -60,6 +63,7 @@
     X(clients_foreign_total, counter, "Connections refused since their origin is not allowed")     \
     X(certificate_expires, gauge, "End of the TLS certificate, seconds since 1970; 0 without TLS") \
     X(clients_slow_total, counter, "Connections closed since they did not read")                   \
+    X(clients_idle_total, counter, "Connections closed since nothing came, or no join")            \
     X(api_keys, gauge, "API keys that work and are known")                                         \
     X(api_keys_over, gauge, "API keys left out since there are more than api_keys_max")            \
     X(api_key_requests_total, counter, "Requests made with an API key")                            \

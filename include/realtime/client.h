@@ -35,6 +35,7 @@ struct client {
     size_t channel_count;
     struct rate joins, messages, presence;
     uint64_t heard_ms; /* when it last sent anything */
+    bool pinged;       /* and nothing came since */
     uint64_t alone_ms; /* since when it has no channel */
     bool closing;      /* nothing more is read from it or sent to it */
     bool over_limit;   /* may connect, but not join */
@@ -47,6 +48,8 @@ void client_free(struct client *client);
 
 /* A whole text message arrived. */
 void client_receive(struct client *client, struct str text, uint64_t now_ms);
+/* It is there: bytes of a message have come, or a pong. */
+void client_hear(struct client *client, uint64_t now_ms);
 /* A binary one, which is a broadcast. What cannot be read is counted and dropped, as with text. */
 void client_receive_binary(struct client *client, struct str bytes, uint64_t now_ms);
 
@@ -66,7 +69,7 @@ void client_close(struct client *client, unsigned code, const char *reason);
  * of them, in the way that makes the client come again. */
 void client_check_keys(struct client *client);
 
-/* Once a second: idle clients, expired tokens. `now` in seconds since 1970. */
+/* Once a second: silent clients, expired tokens. `now` in seconds since 1970. */
 void client_tick(struct client *client, uint64_t now_ms, int64_t now);
 
 #endif

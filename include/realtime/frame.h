@@ -11,9 +11,12 @@
 
 #define FRAME_HEADROOM 24 /* at least LWS_PRE; the server checks that at compile time */
 
+/* The first byte of a message that is not cut into parts (RFC 6455, 5.2). */
+enum frame_kind { FRAME_TEXT = 0x81, FRAME_BINARY = 0x82, FRAME_PING = 0x89 };
+
 struct frame {
     unsigned refs;
-    bool binary; /* else text */
+    enum frame_kind kind;
     size_t len;
     unsigned char bytes[]; /* FRAME_HEADROOM, then len */
 };
@@ -23,6 +26,8 @@ struct frame *frame_new(struct str text);
 /* The same of three parts in a row. */
 struct frame *frame_new_joined(struct str head, struct str body, struct str tail);
 struct frame *frame_new_binary(struct str head, struct str body);
+/* A ping, which every WebSocket library answers by itself. */
+struct frame *frame_new_ping(void);
 struct frame *frame_ref(struct frame *frame);
 void frame_unref(struct frame *frame);
 

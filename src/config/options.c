@@ -335,8 +335,9 @@ const struct option options[] = {
      .standard = "60s",
      .min = 1 * SECOND,
      .max = 24 * HOUR,
-     .help = "A connection that says nothing for so long is closed; clients send a heartbeat every "
-             "25s."},
+     .help =
+         "A connection of which nothing is heard for so long is closed. After half of it a ping\n"
+         "is sent, which browsers answer by themselves; clients send a heartbeat every 25s."},
 
     {.group = "Webhooks",
      .name = "webhook_allow_private",

@@ -217,6 +217,12 @@ static void count_malformed(struct client *client, const char *why)
     log_debug("realtime", "dropped a malformed frame", log_s("error", why));
 }
 
+void client_hear(struct client *client, uint64_t now_ms)
+{
+    client->heard_ms = now_ms;
+    client->pinged = false;
+}
+
 void client_receive(struct client *client, struct str text, uint64_t now_ms)
 {
     struct phoenix_frame frame;
@@ -224,7 +230,7 @@ void client_receive(struct client *client, struct str text, uint64_t now_ms)
 
     if (client->closing)
         return;
-    client->heard_ms = now_ms;
+    client_hear(client, now_ms);
     stat_add(&client->core->stats->frames_received_total, 1);
     if (phoenix_parse(text, client->vsn, &frame, &err) != OK) {
         count_malformed(client, err.message);
@@ -241,7 +247,7 @@ void client_receive_binary(struct client *client, struct str bytes, uint64_t now
 
     if (client->closing)
         return;
-    client->heard_ms = now_ms;
+    client_hear(client, now_ms);
     stat_add(&client->core->stats->frames_received_total, 1);
     if (client->vsn != PHOENIX_V2)
         count_malformed(client, "protocol version 1.0.0 has no binary frames");
@@ -336,6 +342,27 @@ static void tick_channels(struct client *client, struct moment now, bool recheck
     }
 }
 
+/* A page in the background may send its heartbeats once a minute (browsers hold its timers back);
+ * that it is there its browser tells, which answers pings without it. A socket whose other end is
+ * gone answers nothing. false: closed. */
+static bool check_silence(struct client *client, uint64_t now_ms)
+{
+    uint64_t longest_ms = client->core->config->realtime_idle_timeout_ms;
+    uint64_t silent_ms = now_ms - client->heard_ms;
+    struct frame *ping;
+
+    if (silent_ms > longest_ms) {
+        stat_add(&client->core->stats->clients_idle_total, 1);
+        client_close(client, CLIENT_CLOSE_AWAY, "nothing was heard for too long");
+    } else if (silent_ms > longest_ms / 2 && !client->pinged) {
+        client->pinged = true;
+        ping = frame_new_ping();
+        client_send(client, ping);
+        frame_unref(ping);
+    }
+    return !client->closing;
+}
+
 void client_tick(struct client *client, uint64_t now_ms, int64_t now)
 {
     const struct moment moment = {now * 1000000, now_ms};
@@ -346,13 +373,10 @@ void client_tick(struct client *client, uint64_t now_ms, int64_t now)
     recheck = api_keys_moved(client, moment);
     if (recheck)
         recheck_api_key(client, moment);
-    if (client->closing)
+    if (client->closing || !check_silence(client, now_ms))
         return;
-    if (now_ms - client->heard_ms > client->core->config->realtime_idle_timeout_ms) {
-        client_close(client, CLIENT_CLOSE_AWAY, "nothing was heard for too long");
-        return;
-    }
     if (!client->channels && now_ms - client->alone_ms > ALONE_MS) {
+        stat_add(&client->core->stats->clients_idle_total, 1);
         client_close(client, CLIENT_CLOSE_AWAY, "no channel was joined for too long");
         return;
     }

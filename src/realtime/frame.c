@@ -16,7 +16,7 @@ struct frame *frame_new_joined(struct str head, struct str body, struct str tail
     if (!frame)
         return NULL;
     frame->refs = 1;
-    frame->binary = false;
+    frame->kind = FRAME_TEXT;
     frame->len = len;
     p = frame_payload(frame);
     if (head.len)
@@ -38,7 +38,16 @@ struct frame *frame_new_binary(struct str head, struct str body)
     struct frame *frame = frame_new_joined(head, body, STR(""));
 
     if (frame)
-        frame->binary = true;
+        frame->kind = FRAME_BINARY;
+    return frame;
+}
+
+struct frame *frame_new_ping(void)
+{
+    struct frame *frame = frame_new(STR("?")); /* libwebsockets drops empty pongs */
+
+    if (frame)
+        frame->kind = FRAME_PING;
     return frame;
 }
 
@@ -60,7 +69,7 @@ struct str frame_wire(struct frame *frame)
     size_t bytes = frame->len < 126 ? 0 : frame->len <= UINT16_MAX ? 2 : 8;
     unsigned char *head = payload - bytes - 2;
 
-    head[0] = frame->binary ? 0x82 : 0x81; /* final; binary or text */
+    head[0] = (unsigned char)frame->kind;
     head[1] = bytes == 0 ? (unsigned char)frame->len : bytes == 2 ? 126 : 127;
     for (size_t i = 0; i < bytes; i++)
         head[2 + i] = (unsigned char)((uint64_t)frame->len >> 8 * (bytes - 1 - i));

@@ -27,14 +27,18 @@ static enum result check_limits(struct client *client, struct str topic, struct 
 
     if (topic.len == CHANNEL_PREFIX.len)
         return err_set(err, "TopicNameRequired: You must provide a topic name");
-    if (client->over_limit && core->client_count > core->config->realtime_max_clients)
+    if (client->over_limit && core->client_count > core->config->realtime_max_clients) {
+        stat_add(&core->stats->joins_full_total, 1);
         return err_set(err, "ConnectionRateLimitReached: Too many connected users");
+    }
     if (!rate_take(&client->joins, core->config->realtime_max_joins_per_second, client->heard_ms)) {
         stat_add(&core->stats->joins_limited_total, 1);
         return err_set(err, "ClientJoinRateLimitReached: Too many joins per second");
     }
-    if (client->channel_count >= core->config->realtime_max_channels)
+    if (client->channel_count >= core->config->realtime_max_channels) {
+        stat_add(&core->stats->channels_limited_total, 1);
         return err_set(err, "ChannelRateLimitReached: Too many channels");
+    }
     return OK;
 }
 

@@ -166,11 +166,12 @@ static int receive(struct lws *wsi, struct peer *peer, const char *data, size_t 
 
     if (!peer->client)
         return -1;
+    client_hear(peer->client, now_ms);
     if (lws_is_first_fragment(wsi))
         buf_clear(&peer->received);
     buf_add(&peer->received, data, len);
     if (!buf_ok(&peer->received)) {
-        stat_add(&peer->client->core->stats->frames_malformed_total, 1);
+        stat_add(&peer->client->core->stats->frames_too_large_total, 1);
         client_close(peer->client, CLIENT_CLOSE_TOO_BIG, "message too long");
         return 0;
     }
@@ -227,6 +228,8 @@ int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, struct peer *
         return establish(server_of(wsi), wsi, peer);
     if (reason == LWS_CALLBACK_RECEIVE)
         return receive(wsi, peer, in, len);
+    if (reason == LWS_CALLBACK_RECEIVE_PONG && peer->client)
+        client_hear(peer->client, clock_monotonic_ms());
     if (reason == LWS_CALLBACK_SERVER_WRITEABLE)
         return writable(wsi, peer);
     if (reason == LWS_CALLBACK_CLOSED && peer)

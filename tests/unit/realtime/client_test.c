@@ -197,13 +197,50 @@ static void test_tokens(void **state)
     r_free(dead);
 }
 
+static void expect_ping(struct client *client)
+{
+    struct frame *frame = outbox_pop(&client->outbox);
+
+    assert_non_null(frame);
+    assert_int_equal(frame->kind, FRAME_PING);
+    frame_unref(frame);
+}
+
 static void test_idle(void **state)
 {
     struct world *w = *state;
 
+    client_tick(w->client, 31000, 0);
+    expect("half of the time may pass", w->client, NULL);
+    client_tick(w->client, 31001, 0);
+    expect_ping(w->client);
     client_tick(w->client, 61000, 0);
+    expect("it is asked once", w->client, NULL);
     assert_int_equal(w->closed, 0);
-    client_tick(w->client, 61001, 0);
+    client_hear(w->client, 61000);
+    client_tick(w->client, 91001, 0);
+    expect_ping(w->client);
+    client_tick(w->client, 121000, 0);
+    assert_int_equal(w->closed, 0);
+    client_tick(w->client, 121001, 0);
+    assert_int_equal(w->closed, CLIENT_CLOSE_AWAY);
+    assert_int_equal(stat_get(&w->stats.clients_idle_total), 1);
+}
+
+static void test_alone(void **state)
+{
+    struct world *w = *state;
+
+    join_quietly(w->client);
+    drop_all(w->client);
+    client_hear(w->client, 900000);
+    client_tick(w->client, 900000, 0);
+    say(w->client, "[\"1\",\"2\",\"realtime:r\",\"phx_leave\",{}]");
+    drop_all(w->client);
+    client_hear(w->client, 602000);
+    client_tick(w->client, 602000, 0);
+    assert_int_equal(w->closed, 0);
+    client_tick(w->client, 602001, 0);
     assert_int_equal(w->closed, CLIENT_CLOSE_AWAY);
 }
 
@@ -491,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tokens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_idle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_version_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_binary, set_up, tear_down),

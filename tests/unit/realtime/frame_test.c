@@ -42,12 +42,22 @@ static void says_what_is_binary(void **state)
     struct str wire = frame_wire(frame);
 
     (void)state;
-    CHECK(frame->binary, "it knows");
+    CHECK(frame->kind == FRAME_BINARY, "it knows");
     CHECK_STR(wire,
               STR("\x82\x03"
                   "a\xff"
                   "b"),
               "and so does its header");
+    frame_unref(frame);
+}
+
+static void pings(void **state)
+{
+    struct frame *frame = frame_new_ping();
+    struct str wire = frame_wire(frame);
+
+    (void)state;
+    CHECK_STR(wire, STR("\x89\x01?"), "a header, and what comes back");
     frame_unref(frame);
 }
 
@@ -74,6 +84,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers),
         cmocka_unit_test(says_what_is_binary),
+        cmocka_unit_test(pings),
         cmocka_unit_test(queues),
     };
 

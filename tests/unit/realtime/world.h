@@ -133,8 +133,8 @@ static inline void expect(const char *says, struct client *client, const char *w
         fail_msg("%s: nothing came, wanted %s", says, want);
     if (frame && !want)
         fail_msg("%s: unexpected %.*s", says, (int)frame->len, (char *)frame_payload(frame));
-    if (frame && frame->binary)
-        fail_msg("%s: a binary message", says);
+    if (frame && frame->kind != FRAME_TEXT)
+        fail_msg("%s: not a text message", says);
     if (frame && want)
         check_text(says, str_from((char *)frame_payload(frame), frame->len), want);
     frame_unref(frame);
@@ -157,7 +157,7 @@ static inline void expect_binary(const char *says, struct client *client, struct
 {
     struct frame *frame = outbox_pop(&client->outbox);
 
-    if (!frame || !frame->binary)
+    if (!frame || frame->kind != FRAME_BINARY)
         fail_msg("%s: no binary message came", says);
     if (frame)
         check_bytes(says, str_from((char *)frame_payload(frame), frame->len), want);
