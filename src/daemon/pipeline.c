@@ -53,6 +53,7 @@ struct pipeline {
     struct transaction txn;
     lsn_t checkpoint; /* of the session's start */
     lsn_t stored;     /* the last commit that is durable */
+    lsn_t idle;       /* up to here nothing is to come, but something was unsaved; else 0 */
     bool paused;
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
@@ -98,6 +99,7 @@ static void close_session(struct pipeline *p)
     p->store = NULL;
     p->catalog = NULL;
     p->paused = false;
+    p->idle = 0;
     buf_shrink(&p->held, 0);
     transaction_reset(&p->txn);
 }
@@ -152,6 +154,27 @@ static void confirm(struct pipeline *p, lsn_t durable)
     check_endpos(p, durable);
 }
 
+/* What the server said to be idle may be confirmed once nothing is unsaved here either: it does not
+ * say it again. */
+static void confirm_idle(struct pipeline *p)
+{
+    lsn_t idle = p->idle;
+
+    if (idle == 0 || p->txn.open || p->held.len > 0 || !store_is_idle(p->store))
+        return;
+    p->idle = 0;
+    confirm(p, idle);
+}
+
+/* The server says that nothing more is to come up to wal_end: an idle or filtered slot may move. */
+static void on_idle(void *arg, lsn_t wal_end)
+{
+    struct pipeline *p = arg;
+
+    p->idle = wal_end;
+    confirm_idle(p);
+}
+
 static void on_stored(void *arg, const struct batch *batch)
 {
     struct pipeline *p = arg;
@@ -164,20 +187,14 @@ static void on_stored(void *arg, const struct batch *batch)
     if (batch->delivery_rows > 0 || batch->rule_changes > 0) /* a webhook may be active again */
         p->doors.outbox_grew(p->doors.arg);
     feed_stored(&p->feed, &stored);
-    if (p->stream)
+    if (p->idle <= batch->mark.end_lsn)
+        p->idle = 0;
+    if (p->stream) {
         confirm(p, batch->mark.end_lsn);
+        confirm_idle(p);
+    }
     if (p->state == PIPELINE_STOPPING && store_is_settled(p->store))
         uv_stop(&p->loop);
-}
-
-/* The server says that nothing more is to come up to wal_end. If nothing is unsaved here either, an
- * idle or filtered slot may move on. */
-static void on_idle(void *arg, lsn_t wal_end)
-{
-    struct pipeline *p = arg;
-
-    if (!p->txn.open && p->held.len == 0 && store_is_idle(p->store))
-        confirm(p, wal_end);
 }
 
 /* One change */

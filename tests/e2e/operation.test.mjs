@@ -209,6 +209,29 @@ test("an idle slot moves on while other databases write", async (t) => {
   assert.equal(commit_lsn, "0/0", "nothing to store, so nothing was written");
 });
 
+// The server may say that it has nothing more while a batch commits, and it does not say so twice. A
+// standby that never answers makes that moment long.
+test("what was idle while a batch committed is confirmed once it has", async (t) => {
+  const env = await Env.start({ cluster: await Cluster.start({ own: true }), seed: false });
+  t.after(async () => {
+    await env.stop();
+    env.cluster.stop();
+  });
+  const wait = async (names) => {
+    await env.db.query(`alter system set synchronous_standby_names = '${names}'`);
+    await env.db.query("select pg_reload_conf()");
+  };
+  await env.db.query("set synchronous_commit to local; create table public.steps (id int primary key)");
+  await env.caughtUp();
+  await wait("nobody");
+  await env.db.query("insert into public.steps values (1)");
+  await eventually(() => env.row("select from pg_stat_activity where wait_event = 'SyncRep'"), "the batch to wait for the standby");
+  const { at } = await env.row("select (pg_current_wal_lsn() - '0/0')::text as at");
+  await eventually(async () => (await env.stats()).server_lsn >= Number(at), "the server's word");
+  await wait("");
+  await env.caughtUp(5000);
+});
+
 test("a stalled store holds up the stream, not the connection, also on a server with little patience", async (t) => {
   const impatient = ({ db, name }) => db.query(`alter database ${name} set wal_sender_timeout = '2500ms'`);
   const env = await start(t, { before: impatient, config: { store_buffer: "64k" } });
