@@ -98,6 +98,9 @@ begin
     execute format('drop function %s', item.signature);
   end loop;
 
+  drop function if exists pgherald.audit_is_held(public.audit_logs);
+  drop function if exists pgherald.audit_is_about(public.audit_logs, uuid, text[]);
+
   -- an adopted table keeps its rows and loses our triggers
   for item in
     select t.tgname, t.tgrelid::regclass as relation

@@ -131,7 +131,7 @@ select ok(
   'memories.embedding is a vector or an array')
 from pg_attribute where attrelid = 'public.memories'::regclass and attname = 'embedding';
 select tables_are('pgherald',
-  array['adopted_tables', 'audit_policies', 'audit_reads', 'audit_secrets', 'checkpoints', 'context_key', 'jobs', 'migrations', 'rules', 'store_marks', 'webhook_health', 'webhook_secrets'], 'the tables of schema pgherald');
+  array['adopted_tables', 'audit_holds', 'audit_policies', 'audit_reads', 'audit_secrets', 'checkpoints', 'context_key', 'jobs', 'migrations', 'rules', 'store_marks', 'webhook_health', 'webhook_secrets'], 'the tables of schema pgherald');
 
 -- ---------------------------------------------------------------- keys
 
@@ -309,6 +309,7 @@ select bag_eq(
   ('api_keys', 'notify_key', 'AFTER INSERT OR DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.notify_api_key()'),
   ('api_keys', 'notify_truncate', 'AFTER TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald.notify_api_key()'),
   ('api_keys', 'set_updated_at', 'BEFORE UPDATE FOR EACH ROW WHEN ((new.usage_count = old.usage_count)) EXECUTE FUNCTION pgherald.set_updated_at()'),
+  ('pgherald.audit_holds', 'note_hold', 'AFTER INSERT OR DELETE OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.note_hold()'),
   ('pgherald.audit_policies', 'set_hash_secret', 'BEFORE INSERT OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.set_hash_secret()'),
   ('audit_logs', 'refuse_row', 'BEFORE DELETE OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald_audit.refuse_change()'),
   ('audit_logs', 'refuse_statement', 'BEFORE DELETE OR UPDATE OR TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald_audit.refuse_change()'),

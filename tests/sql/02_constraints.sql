@@ -170,6 +170,8 @@ insert into bad values
   ('update pgherald.audit_policies set ignore = array[null]::text[]', 'audit_policies_ignore_check'),
   ('update pgherald.audit_policies set hash = array[null]::text[]', 'audit_policies_hash_check'),
   ('update pgherald.audit_policies set keep = ''0''', 'audit_policies_keep_check'),
+  ('update pgherald.audit_holds set reason = ''''', 'audit_holds_reason_check'),
+  ('update pgherald.audit_holds set table_name = ''memories''', 'audit_holds_table_name_check'),
   ('update pgherald.audit_secrets set secret = ''short''', 'audit_secrets_secret_check'),
   ('update pgherald.audit_reads set methods = array[null]::text[]', 'audit_reads_methods_check'),
   ('update pgherald.context_key set id = 2', 'context_key_id_check'),

@@ -1,0 +1,102 @@
+// Retention, hold and erasure while the daemon writes: what goes is what was to go, and nothing of the
+// load is lost.
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { Env, sleep } from "./harness.mjs";
+
+const months = ["2020-01", "2020-02", "2020-03"];
+const subject = "aaaaaaaa-0000-4000-8000-00000000000e";
+
+// Three months of an old trail, 6,000 entries each: a third of a noisy table, some of the subject.
+async function makeOldTrail(env) {
+  for (const month of months) {
+    await env.db.query(`create table pgherald_audit.audit_logs_${month.replace("-", "_")} partition of public.audit_logs
+      for values from ('${month}-01Z') to ('${month}-01Z'::timestamptz + interval '1 month')`);
+    await env.db.query(`
+      insert into public.audit_logs (occurred_at, commit_lsn, ordinal, action, resource_type, resource_id, new_values)
+      select $1::timestamptz + n * interval '1 minute', '0/1', n, 'insert', case n % 3 when 0 then 'public.noisy' else 'public.old' end, n::text,
+        jsonb_build_object('n', n, 'user_id', case when n % 100 = 1 then $2 end)
+      from generate_series(1, 6000) n`, [`${month}-01Z`, subject]);
+  }
+}
+
+test("retention, hold and erasure under load lose nothing else", async (t) => {
+  const env = await Env.start({ seed: false, config: { jobs_poll: "1s" } });
+  t.after(() => env.stop());
+  await env.db.query("create table public.ledger (id bigint primary key, worker int, user_id uuid, v int); alter table public.ledger replica identity full");
+  await makeOldTrail(env);
+
+  // four writers, who count what they commit
+  let writing = true;
+  const written = [0, 0, 0, 0];
+  const writers = written.map(async (_, worker) => {
+    const db = await env.connect();
+    while (writing) {
+      const id = worker * 1_000_000 + written[worker];
+      await db.query("insert into public.ledger values ($1, $2, $3, 0)", [id, worker, id % 50 === 0 ? subject : null]);
+      await db.query("update public.ledger set v = v + 1 where id = $1", [id]);
+      written[worker] += 1;
+    }
+    await db.end();
+  });
+  await sleep(1000);
+
+  // January and February are past the noisy table's term, January past everything's; 30 entries are held
+  await env.db.query(`
+    insert into pgherald.audit_policies (table_name, keep) values ('public.noisy', now() - timestamptz '2020-03-01Z');
+    insert into pgherald.audit_holds (reason, table_name, user_id, until) values ('case 1', 'public.old', '${subject}', '2020-02-01Z');
+    update pgherald.jobs set settings = jsonb_build_object('keep', (now() - timestamptz '2020-02-01Z')::text) where name = 'audit_retention'`);
+  const held = Number((await env.row("select count(*) as n from public.audit_logs e where pgherald.audit_is_held(e)")).n);
+  assert.ok(held >= 30, `${held} held`);
+  const run = await env.command("jobs", "run", "audit_retention");
+  assert.equal(run.code, 0, run.stdout + run.stderr);
+  const count = async (month) =>
+    Object.fromEntries((await env.rows(`select resource_type, count(*)::int as n from public.audit_logs
+      where occurred_at >= '${month}-01Z' and occurred_at < '${month}-01Z'::timestamptz + interval '1 month' group by 1`)).map(({ resource_type, n }) => [resource_type, n]));
+  assert.deepEqual(await count("2020-01"), { "public.old": held });
+  assert.deepEqual(await count("2020-02"), { "public.old": 4000 });
+  assert.deepEqual(await count("2020-03"), { "public.old": 4000, "public.noisy": 2000 });
+
+  const erased = (await env.row("select pgherald.erase_subject($1, 'a request') as r", [subject])).r;
+  assert.equal(erased.held, held);
+  assert.ok(erased.rows_erased > 100, JSON.stringify(erased));
+  await sleep(1000);
+  writing = false;
+  await Promise.all(writers);
+  await env.caughtUp();
+  const last = (await env.row("select pgherald.erase_subject($1, 'what came since') as r", [subject])).r;
+  assert.ok(last.rows_erased > 0);
+
+  // every change of the load is there once, the subject's without its values
+  const total = written.reduce((a, b) => a + b);
+  assert.ok(total > 500, `${total} rows`);
+  const wrong = await env.rows(`
+    select l.id, count(a.id) from public.ledger l
+    left join public.audit_logs a on a.resource_type = 'public.ledger' and a.resource_id = coalesce(case when l.user_id is null then l.id::text end, pgherald.audit_hash(l.id::text))
+      and (a.new_values = '{}') = (l.user_id is not null)
+    group by l.id having count(*) filter (where a.action = 'insert') <> 1 or count(*) filter (where a.action = 'update') <> 1 limit 5`);
+  assert.deepEqual(wrong, []);
+  assert.equal((await env.row("select count(*)::int as n from public.audit_logs where resource_type = 'public.ledger'")).n, 2 * total);
+  const { named } = await env.row("select count(*)::int as named from public.audit_logs e where e::text like '%' || $1 || '%' and not pgherald.audit_is_held(e) and resource_type <> 'pgherald.audit_holds'", [subject]);
+  assert.equal(named, 0);
+  const trail = await env.rows("select action, resource_type from public.audit_logs where action in ('erase', 'maintenance', 'hold_insert') order by id");
+  assert.deepEqual(trail.map(({ action }) => action), ["hold_insert", "maintenance", "erase", "erase"]);
+  t.diagnostic(`${total} rows of load, ${held} entries held, ${erased.rows_erased} and ${last.rows_erased} erased`);
+});
+
+test("nobody changes the trail: not a client, not the service, not by a partition, not the daemon's own role by accident", async (t) => {
+  const env = await Env.start({ seed: false, daemon: false });
+  t.after(() => env.stop());
+  const partition = (await env.row("select inhrelid::regclass::text as name from pg_inherits where inhparent = 'public.audit_logs'::regclass order by 1 limit 1")).name;
+  await env.db.query("insert into public.audit_logs (action, resource_type) values ('x', 'y')");
+  for (const role of ["anon", "authenticated", "service_role", "postgres"]) {
+    await env.db.query(`set role ${role}`);
+    for (const table of ["public.audit_logs", partition]) {
+      for (const statement of [`update ${table} set action = 'z'`, `delete from ${table}`, `truncate ${table}`]) {
+        await assert.rejects(env.db.query(statement), (error) => error.code === "42501", `${role}: ${statement}`);
+      }
+    }
+    await env.db.query("reset role");
+  }
+  assert.equal((await env.row("select count(*)::int as n from public.audit_logs where action = 'x'")).n, 1);
+});

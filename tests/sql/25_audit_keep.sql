@@ -1,0 +1,151 @@
+-- Retention by table, legal hold, and the erasure of one person.
+begin;
+select no_plan();
+select tap.people();
+set local timezone = 'UTC';
+
+create function pg_temp.run(job text) returns table (step bigint, message text)
+language plpgsql as $$
+declare
+  id uuid;
+  finished boolean := false;
+begin
+  update public.job_logs set created_at = created_at - interval '1 us' where queue = 'pgherald' and job_type = job and finished_at is not null;
+  id := pgherald.enqueue_run(job);
+  perform pgherald.begin_run('tap', job);
+  step := 0;
+  while not finished loop
+    step := step + 1;
+    select s.is_finished, s.message into finished, message from pgherald.run_job_step(id) s;
+    return next;
+  end loop;
+  perform pgherald.end_run(job);
+end
+$$;
+create function pg_temp.figures() returns jsonb language sql as $$
+  select result from public.job_logs where queue = 'pgherald' and job_type = 'audit_retention' order by created_at desc limit 1
+$$;
+create function pg_temp.left_over() returns text language sql as $$
+  select string_agg(resource_type || ' ' || to_char(occurred_at, 'MM') || coalesce(' ' || resource_id, ''), ', ' order by occurred_at, resource_type, resource_id)
+  from public.audit_logs where action = 'insert' and occurred_at < '2021-01-01Z'
+$$;
+
+create function pg_temp.month(n int) returns void language plpgsql as $$
+begin
+  execute format('create table pgherald_audit.audit_logs_2020_%s partition of public.audit_logs for values from (%L) to (%L)',
+    to_char(n, 'FM00'), make_date(2020, n, 1)::timestamptz, (make_date(2020, n, 1) + interval '1 month')::timestamptz);
+end
+$$;
+select pg_temp.month(n) from generate_series(1, 3) n;
+insert into public.audit_logs (occurred_at, action, resource_type, resource_id, new_values)
+select make_date(2020, m, 15)::timestamptz, 'insert', t, '1', '{"user_id": null}'
+from generate_series(1, 3) as m, unnest(array['public.noisy', 'public.kept', 'app.other']) as t;
+-- what a term of "n months ago" needs to be, whatever today is
+create function pg_temp.since(at timestamptz) returns text language sql as $$ select (now() - at)::text $$;
+
+-- ---------------------------------------------------------------- terms
+
+insert into pgherald.audit_policies (table_name, keep) values ('*', '9 years'), ('public.*', '8 years'), ('public.noisy', '7 years'), ('public.default', null);
+select is(pgherald.audit_term('public.noisy', '1 day'), '7 years'::interval, 'a table''s own term');
+select is(pgherald.audit_term('public.other', '1 day'), '8 years', 'its schema''s');
+select is(pgherald.audit_term('app.other', '1 day'), '9 years', 'that of all');
+select is(pgherald.audit_term('public.default', '1 day'), '1 day', 'a policy without a term leaves it to the job');
+delete from pgherald.audit_policies;
+select is(pgherald.audit_term('public.noisy', null), null, 'no policy, no term: for ever');
+
+-- ---------------------------------------------------------------- one table's entries go before the others'
+
+insert into pgherald.audit_policies (table_name, keep) values ('public.noisy', pg_temp.since('2020-03-01Z')::interval);
+create temporary table before as select * from public.audit_logs;
+select results_eq($$ select step, message from pg_temp.run('audit_retention') $$,
+  $$ values (1::bigint, '1 of 2 old partitions dropped'), (2, '2 of 2 old partitions dropped') $$, 'two months have some that go');
+select is(pg_temp.left_over(), 'app.other 01 1, public.kept 01 1, app.other 02 1, public.kept 02 1, app.other 03 1, public.kept 03 1, public.noisy 03 1',
+  'one table''s are gone, and nothing else');
+select set_eq($$ select * from public.audit_logs where occurred_at < '2021-01-01Z' $$,
+  $$ select * from before where occurred_at < '2021-01-01Z' and (resource_type <> 'public.noisy' or occurred_at > '2020-03-01Z') $$, 'what stays is as it was');
+select is(pg_temp.figures() -> 'rewritten', '{"audit_logs_2020_01": 1, "audit_logs_2020_02": 1}', 'the run says how many');
+select is((select count(*) from pgherald.expired_audit_partitions(null)), 0::bigint, 'once is enough');
+select throws_ok('delete from pgherald_audit.audit_logs_2020_01', '42501', null, 'what was written anew is append only');
+select throws_ok('truncate pgherald_audit.audit_logs_2020_01', '42501', null, 'and cannot be emptied');
+select is_empty($$ select r from unnest(array['anon', 'authenticated', 'service_role']) as r where has_table_privilege(r, 'pgherald_audit.audit_logs_2020_01', 'select, insert, update, delete') $$, 'nor reached by its name');
+select is((select count(*) from pg_index where indrelid = 'pgherald_audit.audit_logs_2020_01'::regclass),
+  (select count(*) from pg_index where indrelid = 'public.audit_logs'::regclass), 'it has its indexes');
+select is((select count(*) from pg_constraint where conrelid = 'pgherald_audit.audit_logs_2020_01'::regclass and contype = 'c'), 0::bigint, 'and no more');
+
+-- ---------------------------------------------------------------- hold
+
+insert into pgherald.audit_holds (reason, table_name, key_pattern) values ('case 7', 'public.kept', '1');
+select results_eq($$ select action, new_values ->> 'reason', context ->> 'role' = session_user from public.audit_logs where resource_type = 'pgherald.audit_holds' order by id desc limit 1 $$,
+  $$ values ('hold_insert', 'case 7', true) $$, 'a hold is in the trail');
+update pgherald.jobs set settings = jsonb_build_object('keep', pg_temp.since('2020-02-01Z')) where name = 'audit_retention';
+select * from pg_temp.run('audit_retention');
+select is(pg_temp.left_over(), 'public.kept 01 1, app.other 02 1, public.kept 02 1, app.other 03 1, public.kept 03 1, public.noisy 03 1', 'a month that may go leaves what is held');
+select is((select count(*) from pgherald.expired_audit_partitions(pg_temp.since('2020-02-01Z')::interval)), 0::bigint, 'and rests then');
+update pgherald.audit_holds set released_at = now();
+select is((select whole from pgherald.expired_audit_partitions(pg_temp.since('2020-02-01Z')::interval)), true, 'the hold lifted it may go');
+select * from pg_temp.run('audit_retention');
+select is(to_regclass('pgherald_audit.audit_logs_2020_01'), null, 'and goes whole');
+
+insert into pgherald.audit_holds (reason, user_id, since, until) values ('case 8', tap.ann(), '2020-05-01Z', '2020-06-01Z');
+insert into pgherald.audit_holds (reason, table_name) values ('case 9', 'app.*');
+select is(pgherald.audit_is_held(jsonb_populate_record(null::public.audit_logs, entry)), wanted, says)
+from (values
+  ('what a person did', jsonb_build_object('occurred_at', '2020-05-05Z', 'resource_type', 'public.t', 'user_id', tap.ann()), true),
+  ('what was done to his row', jsonb_build_object('occurred_at', '2020-05-05Z', 'resource_type', 'public.t', 'old_values', jsonb_build_object('user_id', tap.ann())), true),
+  ('or to himself', jsonb_build_object('occurred_at', '2020-05-05Z', 'resource_type', 'public.users', 'resource_id', tap.ann()), true),
+  ('not later', jsonb_build_object('occurred_at', '2020-06-01Z', 'resource_type', 'public.t', 'user_id', tap.ann()), false),
+  ('not another''s', jsonb_build_object('occurred_at', '2020-05-05Z', 'resource_type', 'public.t', 'user_id', tap.bob()), false),
+  ('a schema''s', '{"occurred_at": "2020-06-01Z", "resource_type": "app.t"}', true),
+  ('not another one''s', '{"occurred_at": "2020-06-01Z", "resource_type": "apps.t"}', false)) as t (says, entry, wanted);
+delete from pgherald.audit_holds where reason = 'case 9';
+
+-- ---------------------------------------------------------------- detached, not dropped
+
+update pgherald.jobs set settings = jsonb_build_object('keep', pg_temp.since('2020-03-01Z'), 'then', 'detach') where name = 'audit_retention';
+select results_eq($$ select message from pg_temp.run('audit_retention') $$, $$ values ('1 of 1 old partitions detached') $$, 'detach');
+select is((select count(*) from pgherald_audit.audit_logs_2020_02), 2::bigint, 'the month is a table of its own');
+select throws_ok('delete from pgherald_audit.audit_logs_2020_02', '42501', null, 'that is append only too');
+select throws_ok('truncate pgherald_audit.audit_logs_2020_02', '42501', null, 'and cannot be emptied');
+select is(pg_temp.left_over(), 'app.other 03 1, public.kept 03 1, public.noisy 03 1', 'and in the trail no more');
+update pgherald.jobs set settings = '{"keep": null, "then": "burn"}' where name = 'audit_retention';
+select throws_like($$ select * from pg_temp.run('audit_retention') $$, 'the setting "then" is "burn"', 'nothing else');
+
+-- ---------------------------------------------------------------- erasure
+
+insert into public.audit_logs (occurred_at, user_id, action, resource_type, resource_id, old_values, new_values, changed_fields, ip_address, user_agent, session_id, context)
+values
+  ('2020-05-05Z', tap.ann(), 'update', 'public.users', tap.ann()::text, '{"full_name": "Ann"}', '{"full_name": "Anna"}', '{full_name}', '10.0.0.1', 'curl', 's', jsonb_build_object('claims', tap.ann())),
+  (now(), tap.ann(), 'update', 'public.users', tap.ann()::text, '{"full_name": "Ann"}', '{"full_name": "Anna"}', '{full_name}', '10.0.0.1', 'curl', 's', jsonb_build_object('claims', tap.ann())),
+  (now(), tap.bob(), 'delete', 'public.memories', 'm-1', jsonb_build_object('user_id', tap.ann(), 'title', 'secret'), null, null, '10.0.0.2', 'bob', 't', '{"who": "bob"}'),
+  (now(), tap.ann(), 'insert', 'public.memories', 'm-2', null, jsonb_build_object('user_id', tap.bob(), 'title', 'bob''s'), null, '10.0.0.1', 'curl', 's', null),
+  (now(), tap.bob(), 'insert', 'public.memories', 'm-3', null, jsonb_build_object('user_id', tap.bob(), 'note', 'met ' || tap.ann()), null, null, null, null, null);
+create temporary table untouched as select * from public.audit_logs where resource_id is distinct from tap.ann()::text and resource_id is distinct from 'm-1' and resource_id is distinct from 'm-2';
+
+select throws_ok($$ select pgherald.erase_subject(tap.ann(), '') $$, '22004', null, 'a reason is needed');
+select is(tap.attempt(r, null, $$ select pgherald.erase_subject('aaaaaaaa-0000-4000-8000-000000000001', 'x') $$), '42501', r || ' cannot erase')
+from unnest(array['anon', 'authenticated', 'service_role']) as r;
+select is(pgherald.erase_subject(tap.ann(), 'art. 17, ticket 12'), '{"held": 1, "mentioned": 2, "rows_erased": 2, "actors_erased": 2}',
+  'two rows are his, two he wrote; one is held, one only names him, and so does the hold');
+select results_eq(
+  $$ select action, resource_type, resource_id, user_id, old_values, new_values, changed_fields, ip_address, user_agent, session_id, context #>> '{erased,reason}', context ? 'claims'
+     from public.audit_logs where context ? 'erased' and resource_type = 'public.users' $$,
+  $$ values ('update', 'public.users', pgherald.audit_hash(tap.ann()::text), null::uuid, '{}'::jsonb, '{}'::jsonb, '{full_name}'::text[], null::inet, null, null, 'art. 17, ticket 12', false) $$,
+  'that something happened is left, and nothing of the person');
+select results_eq(
+  $$ select action, user_id, old_values, ip_address, user_agent, context ->> 'who' from public.audit_logs where resource_id = pgherald.audit_hash('m-1') $$,
+  $$ values ('delete', tap.bob(), '{}'::jsonb, '10.0.0.2'::inet, 'bob', 'bob') $$, 'who else did something to his row stays');
+select results_eq(
+  $$ select user_id, new_values ->> 'title', ip_address, context ? 'erased' from public.audit_logs where resource_id = 'm-2' $$,
+  $$ values (null::uuid, 'bob''s', null::inet, true) $$, 'what he did to another''s row stays, without him');
+select is((select count(*) from public.audit_logs where resource_id = tap.ann()::text and old_values <> '{}'), 1::bigint, 'what is held is as it was');
+select is_empty('select * from untouched except select * from public.audit_logs', 'nothing else was touched');
+select results_eq($$ select resource_id, new_values -> 'rows_erased', context ->> 'reason' from public.audit_logs where action = 'erase' $$,
+  $$ values (pgherald.audit_hash(tap.ann()::text), '2'::jsonb, 'art. 17, ticket 12') $$, 'the erasure is an entry, which does not name him');
+select throws_ok('update public.audit_logs set action = ''x''', '42501', null, 'and the door is shut again');
+
+update pgherald.audit_holds set released_at = now();
+select is(pgherald.erase_subject(tap.ann(), 'again') - 'mentioned', '{"held": 0, "rows_erased": 1, "actors_erased": 1}', 'the hold lifted the rest goes');
+select is(pgherald.erase_subject(tap.ann(), 'again') - 'mentioned', '{"held": 0, "rows_erased": 0, "actors_erased": 0}', 'and then there is nothing');
+
+select * from finish();
+rollback;
