@@ -110,6 +110,36 @@ select is(pg_temp.left_over(), 'app.other 03 1, public.kept 03 1, public.noisy 0
 update pgherald.jobs set settings = '{"keep": null, "then": "burn"}' where name = 'audit_retention';
 select throws_like($$ select * from pg_temp.run('audit_retention') $$, 'the setting "then" is "burn"', 'nothing else');
 
+-- ---------------------------------------------------------------- months without entries, and the default partition
+
+update pgherald.jobs set settings = '{"keep": null}' where name = 'audit_retention';
+alter table pgherald_audit.audit_logs_2020_02 rename to audit_logs_2020_02_left;
+select pg_temp.month(n) from generate_series(1, 2) n;
+select is((select count(*) from pgherald.expired_audit_partitions(null)), 0::bigint, 'a month without entries stays, if the job has no term');
+select is((select count(*) from pgherald.expired_audit_partitions(pg_temp.since('2020-03-01Z')::interval) where whole), 2::bigint, 'and leaves with the others, if it has');
+drop table pgherald_audit.audit_logs_2020_01, pgherald_audit.audit_logs_2020_02;
+
+insert into public.audit_logs (occurred_at, action, resource_type, resource_id)
+select at, 'insert', t, 'default' from unnest(array['2019-02-03Z', '2020-02-28Z', '2020-04-01Z', '2099-01-01Z']::timestamptz[]) at, unnest(array['public.noisy', 'public.kept']) t;
+create temporary table defaults as select * from pgherald_audit.audit_logs_default;
+select is((select count(*) from defaults), 8::bigint, 'of these no month has a partition');
+-- noisy's term is that of before: 2020-03-01
+select results_eq($$ select message from pg_temp.run('audit_retention') $$, $$ values ('1 of 1 old partitions dropped') $$, 'the default partition is one of those to be cleared');
+select is(pg_temp.figures() -> 'rewritten', '{"audit_logs_default": 2}', 'of one table''s old entries');
+select set_eq('select * from pgherald_audit.audit_logs_default', $$ select * from defaults where resource_type <> 'public.noisy' or occurred_at > '2020-03-01Z' $$, 'the others stay');
+select is((select count(*) from pgherald.expired_audit_partitions(null)), 0::bigint, 'once is enough here too');
+insert into pgherald.audit_holds (reason, key_pattern, until) values ('case 10', 'default', '2019-03-01Z');
+update pgherald.jobs set settings = jsonb_build_object('keep', pg_temp.since('2020-03-01Z'), 'then', 'detach') where name = 'audit_retention';
+select results_eq($$ select message from pg_temp.run('audit_retention') $$, $$ values ('1 of 1 old partitions detached') $$, 'the job''s term holds there as well');
+select set_eq('select occurred_at, resource_type from pgherald_audit.audit_logs_default where occurred_at < now()',
+  $$ values ('2019-02-03Z'::timestamptz, 'public.kept'), ('2020-04-01Z', 'public.noisy'), ('2020-04-01Z', 'public.kept') $$, 'and so does a hold');
+select is((select count(*) from pgherald.expired_audit_partitions(pg_temp.since('2020-03-01Z')::interval)), 0::bigint, 'and with what is held it rests');
+select is((select relispartition from pg_class where oid = 'pgherald_audit.audit_logs_default'::regclass), true, 'it is the default partition as before');
+select throws_ok('delete from pgherald_audit.audit_logs_default', '42501', null, 'append only');
+select throws_ok('truncate pgherald_audit.audit_logs_default', '42501', null, 'and cannot be emptied');
+select is((select count(*) from pgherald.detached_audit_partitions()), 2::bigint, 'what left is there, the month and the default''s');
+update pgherald.audit_holds set released_at = now() where reason = 'case 10';
+
 -- ---------------------------------------------------------------- erasure
 
 insert into public.audit_logs (occurred_at, user_id, action, resource_type, resource_id, old_values, new_values, changed_fields, ip_address, user_agent, session_id, context)
@@ -119,13 +149,16 @@ values
   (now(), tap.bob(), 'delete', 'public.memories', 'm-1', jsonb_build_object('user_id', tap.ann(), 'title', 'secret'), null, null, '10.0.0.2', 'bob', 't', '{"who": "bob"}'),
   (now(), tap.ann(), 'insert', 'public.memories', 'm-2', null, jsonb_build_object('user_id', tap.bob(), 'title', 'bob''s'), null, '10.0.0.1', 'curl', 's', null),
   (now(), tap.bob(), 'insert', 'public.memories', 'm-3', null, jsonb_build_object('user_id', tap.bob(), 'note', 'met ' || tap.ann()), null, null, null, null, null);
+select pg_temp.month(7);
+insert into public.audit_logs (occurred_at, user_id, action, resource_type, resource_id) values ('2020-07-05Z', tap.ann(), 'update', 'public.users', tap.ann()::text);
+select pgherald.leave_audit_partition('pgherald_audit.audit_logs_2020_07', 'audit_logs_2020_07');
 create temporary table untouched as select * from public.audit_logs where resource_id is distinct from tap.ann()::text and resource_id is distinct from 'm-1' and resource_id is distinct from 'm-2';
 
 select throws_ok($$ select pgherald.erase_subject(tap.ann(), '') $$, '22004', null, 'a reason is needed');
 select is(tap.attempt(r, null, $$ select pgherald.erase_subject('aaaaaaaa-0000-4000-8000-000000000001', 'x') $$), '42501', r || ' cannot erase')
 from unnest(array['anon', 'authenticated', 'service_role']) as r;
-select is(pgherald.erase_subject(tap.ann(), 'art. 17, ticket 12'), '{"held": 1, "mentioned": 2, "rows_erased": 2, "actors_erased": 2}',
-  'two rows are his, two he wrote; one is held, one only names him, and so does the hold');
+select is(pgherald.erase_subject(tap.ann(), 'art. 17, ticket 12'), '{"held": 1, "mentioned": 2, "rows_erased": 3, "actors_erased": 3}',
+  'two rows are his, two he wrote, and one that has left the trail; one is held, one only names him, and so does the hold');
 select results_eq(
   $$ select action, resource_type, resource_id, user_id, old_values, new_values, changed_fields, ip_address, user_agent, session_id, context #>> '{erased,reason}', context ? 'claims'
      from public.audit_logs where context ? 'erased' and resource_type = 'public.users' $$,
@@ -139,13 +172,54 @@ select results_eq(
   $$ values (null::uuid, 'bob''s', null::inet, true) $$, 'what he did to another''s row stays, without him');
 select is((select count(*) from public.audit_logs where resource_id = tap.ann()::text and old_values <> '{}'), 1::bigint, 'what is held is as it was');
 select is_empty('select * from untouched except select * from public.audit_logs', 'nothing else was touched');
+select is((select user_id is null and resource_id = pgherald.audit_hash(tap.ann()::text) from pgherald_audit.audit_logs_2020_07), true, 'also where it has left the trail and waits');
 select results_eq($$ select resource_id, new_values -> 'rows_erased', context ->> 'reason' from public.audit_logs where action = 'erase' $$,
-  $$ values (pgherald.audit_hash(tap.ann()::text), '2'::jsonb, 'art. 17, ticket 12') $$, 'the erasure is an entry, which does not name him');
+  $$ values (pgherald.audit_hash(tap.ann()::text), '3'::jsonb, 'art. 17, ticket 12') $$, 'the erasure is an entry, which does not name him');
 select throws_ok('update public.audit_logs set action = ''x''', '42501', null, 'and the door is shut again');
 
 update pgherald.audit_holds set released_at = now();
 select is(pgherald.erase_subject(tap.ann(), 'again') - 'mentioned', '{"held": 0, "rows_erased": 1, "actors_erased": 1}', 'the hold lifted the rest goes');
 select is(pgherald.erase_subject(tap.ann(), 'again') - 'mentioned', '{"held": 0, "rows_erased": 0, "actors_erased": 0}', 'and then there is nothing');
+
+-- ---------------------------------------------------------------- who can change the trail
+
+-- The month of today, the default partition, a month written anew, one that has left; and everything on it
+-- that can be granted, with the setting that opens the owner's door.
+select pg_temp.month(8);
+insert into public.audit_logs (occurred_at, action, resource_type)
+values ('2020-08-02Z', 'insert', 'public.fleeting'), ('2020-08-02Z', 'insert', 'public.kept'), ('2019-01-01Z', 'insert', 'public.kept'), (now(), 'insert', 'public.kept');
+insert into pgherald.audit_policies (table_name, keep) values ('public.fleeting', pg_temp.since('2020-09-01Z')::interval);
+update pgherald.jobs set settings = '{"keep": null}' where name = 'audit_retention';
+select is(message, '1 of 1 old partitions dropped', 'a month is written anew') from pg_temp.run('audit_retention');
+create temporary table trail as
+select unnest(array['public.audit_logs', 'pgherald_audit.audit_logs_default', 'pgherald_audit.audit_logs_2020_08', 'pgherald_audit.audit_logs_2020_07',
+  'pgherald_audit.audit_logs_' || to_char(now() at time zone 'UTC', 'YYYY_MM')]) as name;
+create temporary table change as
+select format(s, name) as statement, s !~ '^insert' as is_grave, s ~ '^(update|delete|truncate)' as is_content
+from trail, unnest(array['update %s set action = ''z''', 'delete from %s', 'truncate %s', 'insert into %s (action, resource_type) values (''a'', ''b'')',
+  'alter table %s disable trigger refuse_row', 'alter table %s set unlogged', 'drop table %s', 'drop trigger refuse_row on %s']) s;
+insert into change values ('create table pgherald_audit.mine ()', false, false), ('set session_replication_role = replica', true, false);
+select is(tap.attempt(r, null, c.statement), '42501', r || ': ' || c.statement)
+from unnest(array['anon', 'authenticated', 'service_role']) r, change c;
+
+grant usage, create on schema pgherald_audit to service_role;
+grant all on public.audit_logs to service_role;
+grant all on all tables in schema pgherald_audit to service_role;
+set local pgherald.audit_maintenance = 'on';
+select is(tap.attempt('service_role', null, c.statement), '42501', 'with every grant and the door open, service_role: ' || c.statement)
+from change c where c.is_grave;
+set local pgherald.audit_maintenance = '';
+revoke all on schema pgherald_audit from service_role;
+revoke all on all tables in schema pgherald_audit from service_role;
+revoke all on public.audit_logs from service_role;
+grant select on public.audit_logs to service_role;
+
+-- the owner, who is the daemon too
+select is(tap.attempt((select relowner::regrole::text from pg_class where oid = 'public.audit_logs'::regclass), null, c.statement), '42501',
+  'the owner, by accident: ' || c.statement)
+from change c where c.is_content;
+set local pgherald.audit_maintenance = 'on';
+select lives_ok('update public.audit_logs set action = ''z'' where resource_type = ''public.fleeting''', 'and on purpose: the door of erasure');
 
 select * from finish();
 rollback;
