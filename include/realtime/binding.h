@@ -42,6 +42,13 @@ void binding_free(struct binding *binding);
 /* The id of what the object asks for, also where it cannot work. Never 0. */
 uint64_t binding_id(const struct json_t *object);
 
+/* The columns that it names: the nth, first those of its filter, then those it selects; empty
+ * behind the last. Borrowed. */
+struct str binding_column(const struct binding *binding, size_t n);
+/* Whether its filter can never hold, since it compares a column with what that cannot be; says so.
+ * `kinds` has a letter for each column, see sql/queries/realtime_bindings.sql; it may be short. */
+bool binding_is_misfit(const struct binding *binding, struct str kinds, struct err *why);
+
 /* Appends the entry of the join's reply: the client's own words with the id. The client compares
  * them with what it sent, so nothing is put in order here. */
 void binding_echo(struct buf *out, const struct json_t *object);

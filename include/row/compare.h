@@ -50,6 +50,9 @@ struct operand {
 
 void operand_init(struct operand *operand, struct str text);
 
+/* Whether there is a value of the type that it can be compared with. */
+bool operand_fits(const struct operand *operand, const struct type *type);
+
 /* Compares the text of a column with the operand. `type` may be NULL (unknown: by bytes, but if
  * `literal`, by what the text is). Returns false if the two cannot be compared (`abc` with a
  * number), which in SQL would be an error. */

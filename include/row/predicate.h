@@ -37,6 +37,15 @@ bool predicate_matches(const struct predicate *p, const struct change *change,
 bool predicate_asks_for(const struct predicate *p, bool (*is_meant)(void *arg, struct str column),
                         void *arg, struct str *column);
 
+/* How many terms it has, and the column of the nth (borrowed from p). */
+size_t predicate_count(const struct predicate *p);
+struct str predicate_column(const struct predicate *p, size_t n);
+
+/* Whether the nth term compares with what no value of the type can be compared with, so that it can
+ * never hold; gives that (borrowed from p). */
+bool predicate_is_misfit(const struct predicate *p, size_t n, const struct type *type,
+                         struct str *operand);
+
 /* If the predicate is exactly one `column=eq.value` without `old.`, gives both (borrowed from p)
  * and returns true: such predicates can be indexed by value. */
 bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value);

@@ -112,6 +112,51 @@ void binding_free(struct binding *binding)
     free(binding);
 }
 
+struct str binding_column(const struct binding *binding, size_t n)
+{
+    size_t terms = binding->filter ? predicate_count(binding->filter) : 0;
+
+    if (n < terms)
+        return predicate_column(binding->filter, n);
+    return n - terms < binding->select.count ? str_c(binding->select.items[n - terms]) : STR("");
+}
+
+static struct type type_of_letter(char letter)
+{
+    switch (letter) {
+    case 'n':
+        return (struct type){.kind = TYPE_NUMBER, .name = STR("number")};
+    case 'b':
+        return (struct type){.kind = TYPE_BOOL, .name = STR("boolean")};
+    case 't':
+        return (struct type){.kind = TYPE_TIMESTAMP, .name = STR("timestamp")};
+    case 'z':
+        return (struct type){.kind = TYPE_TIMESTAMPTZ, .name = STR("timestamp")};
+    case 'u':
+        return (struct type){.kind = TYPE_STRING, .name = STR("uuid")};
+    default:
+        return (struct type){.kind = TYPE_STRING, .name = STR("text")};
+    }
+}
+
+bool binding_is_misfit(const struct binding *binding, struct str kinds, struct err *why)
+{
+    size_t terms = binding->filter ? predicate_count(binding->filter) : 0;
+
+    for (size_t n = 0; n < terms && n < kinds.len; n++) {
+        const struct type type = type_of_letter(kinds.data[n]);
+        struct str operand, column = predicate_column(binding->filter, n);
+
+        if (!predicate_is_misfit(binding->filter, n, &type, &operand))
+            continue;
+        (void)err_set(why, "\"%.*s\" is no %.*s, as column \"%.*s\" is",
+                      operand.len > 80 ? 80 : (int)operand.len, operand.data, STR_ARG(type.name),
+                      STR_ARG(column));
+        return true;
+    }
+    return false;
+}
+
 uint64_t binding_id(const struct json_t *object)
 {
     const json_t *select = json_object_get(object, "select");

@@ -275,3 +275,32 @@ bool operand_compare(struct str text, bool literal, const struct type *type,
     }
     return false;
 }
+
+static bool has_digit(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (is_digit(s.data[i]))
+            return true;
+    return false;
+}
+
+bool operand_fits(const struct operand *operand, const struct type *type)
+{
+    switch (type->kind) {
+    case TYPE_NUMBER:
+        return operand->number.kind != DECIMAL_NONE;
+    case TYPE_BOOL:
+        return operand->is_bool;
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ: /* what is far away is compared as text */
+        return operand->is_local || has_digit(operand->text);
+    case TYPE_STRING:
+        return !str_eq(type->name, STR("uuid")) || operand->is_uuid;
+    case TYPE_JSON:
+    case TYPE_BYTEA:
+    case TYPE_ARRAY:
+    case TYPE_COMPOSITE:
+        return true;
+    }
+    return true;
+}

@@ -493,6 +493,29 @@ bool predicate_asks_for(const struct predicate *p, bool (*is_meant)(void *arg, s
     return false;
 }
 
+size_t predicate_count(const struct predicate *p)
+{
+    return p->count;
+}
+
+struct str predicate_column(const struct predicate *p, size_t n)
+{
+    return str_c(p->terms[n].column);
+}
+
+bool predicate_is_misfit(const struct predicate *p, size_t n, const struct type *type,
+                         struct str *operand)
+{
+    const struct term *term = &p->terms[n];
+
+    for (size_t i = 0; i < term->operand_count; i++) {
+        *operand = term->operands[i].text;
+        if (!operand_fits(&term->operands[i], type))
+            return true;
+    }
+    return false;
+}
+
 bool predicate_is_equality(const struct predicate *p, struct str *column, struct str *value)
 {
     const struct term *only = p->terms;

@@ -341,3 +341,69 @@ test("a binding that can never be told of anything is said, with the reason; the
     assert.deepEqual(change.payload.ids, [payload.response.postgres_changes[1].id]);
   }
 });
+
+test("a table, a column or a value that cannot be is said at once, and not whether it is hidden or not there", async (t) => {
+  await env.db.query(`create domain public.short as int; create table public.asked (id int primary key, v public.short, at timestamptz, ok boolean, u uuid, word text, secret text);
+    grant select (id, v, at, ok, u, word) on public.asked to authenticated; create table public.closed (id int primary key)`);
+  const client = await Phoenix.connect(env, token);
+  t.after(() => client.close());
+  let n = 0;
+  const said = async (binding, as = token) => {
+    const topic = `realtime:said ${++n}`;
+    const ref = client.push(topic, "phx_join", { config: { presence: { enabled: false }, postgres_changes: [{ event: "*", schema: "public", table: "asked", ...binding }] }, access_token: as });
+    assert.equal((await client.reply(ref)).payload.status, "ok");
+    const { payload } = await client.frame((frame) => frame.event === "system" && frame.topic === topic, "the system message");
+    await client.reply(client.push(topic, "phx_leave", {}));
+    if (payload.status === "ok") return "ok";
+    assert.match(payload.message, /^Unable to subscribe to changes with given parameters\. /);
+    return /\[event: .*?\] \((.*)\)$/.exec(payload.message)[1];
+  };
+  const none = (column) => `there is no column "${column}" that role authenticated may read`;
+  const unread = "no such table is followed, or role authenticated may not read it";
+  for (const [binding, answer] of [
+    [{}, "ok"],
+    [{ table: "closed" }, unread],
+    [{ table: "nowhere" }, unread],
+    [{ filter: "oops=eq.1" }, none("oops")],
+    [{ filter: "secret=eq.1" }, none("secret")],
+    [{ filter: "id=eq.1,oops=eq.1" }, none("oops")],
+    [{ filter: `${"x".repeat(64)}=eq.1` }, none("a longer name than there can be")],
+    [{ select: ["id", "oops"] }, none("oops")],
+    [{ select: ["id", "secret"], filter: "v=eq.1" }, none("secret")],
+    [{ filter: "u=eq.undefined" }, '"undefined" is no uuid, as column "u" is'],
+    [{ filter: "id=eq.abc" }, '"abc" is no number, as column "id" is'],
+    [{ filter: "v=not.in.(1,x)" }, '"x" is no number, as column "v" is'],
+    [{ filter: "ok=eq.maybe" }, '"maybe" is no boolean, as column "ok" is'],
+    [{ filter: "at=gt.yesterday" }, '"yesterday" is no timestamp, as column "at" is'],
+    [{ filter: "id=lt.5,v=gte.1.5,at=gte.2026-01-01,ok=is.true,u=isdistinct.null,word=eq.undefined", select: ["word"] }, "ok"],
+    [{ table: "*", filter: "oops=eq.1" }, "ok"], // what each table has is nobody's guess
+  ]) assert.equal(await said(binding), answer, JSON.stringify(binding));
+  assert.equal(await said({ filter: "secret=eq.1", table: "asked" }, service), 'no such table is followed, or role service_role may not read it');
+  assert.match(env.logText(), /reason="grant select on public.closed to authenticated"/);
+
+  await env.db.query("create publication supabase_realtime for table public.asked (id, v)");
+  t.after(() => env.db.query("drop publication if exists supabase_realtime"));
+  assert.equal(await said({ filter: "v=eq.1" }), "ok");
+  assert.equal(await said({ filter: "word=eq.a" }), none("word"), "a column that is not published");
+  assert.equal(await said({ table: "closed" }), "no such table is followed, or it is not in publication supabase_realtime, or role authenticated may not read it");
+  await env.db.query("drop publication supabase_realtime");
+
+  // the binding stays, for the day on which it can be
+  const later = await follow(t, [{ event: "*", schema: "public", table: "asked", filter: "oops=eq.1" }, { event: "*", schema: "public", table: "closed" }]);
+  await env.db.query("alter table public.asked rename secret to oops; grant select on public.asked, public.closed to authenticated; insert into public.asked (id, oops) values (1, '1'); insert into public.closed values (1)");
+  assert.deepEqual((await later.told()).map(({ data }) => data.table), ["asked", "closed"]);
+});
+
+test("many wishes of many roles and columns, in one go", async (t) => {
+  await env.db.query("create table public.many (id int primary key, a int, b int); grant select (id, a) on public.many to authenticated; grant select on public.many to anon");
+  const client = await Phoenix.connect(env, token), other = await Phoenix.connect(env, jwt(env.secret, { role: "anon" }));
+  t.after(() => Promise.all([client.close(), other.close()]));
+  const bindings = Array.from({ length: 90 }, (_, i) => ({ event: "*", schema: "public", table: "many", filter: `a=eq.${i},id=gt.${i}`, select: ["id", ...(i % 2 ? ["a"] : [])] }));
+  const join = async (who, i, postgres_changes) => {
+    const topic = `realtime:many ${i}`;
+    who.push(topic, "phx_join", { config: { presence: { enabled: false }, postgres_changes } });
+    return (await who.frame((frame) => frame.event === "system" && frame.topic === topic, "the system message", 10000)).payload.status;
+  };
+  const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => [join(client, i, bindings), join(client, i + 100, [...bindings.slice(0, 9), { table: "many", filter: `b=eq.${i}` }]), join(other, i, [{ table: "many", filter: `b=eq.${i}` }])]).flat());
+  answers.forEach((answer, i) => assert.equal(answer, i % 3 === 1 ? "error" : "ok", i));
+});

@@ -114,6 +114,43 @@ test("a publication of a schema, of all tables, and none at all", async (t) => {
   }
 });
 
+test("rows that are judged in memory pass it too: tables, columns, operations, from the next commit on", async (t) => {
+  const [ann, bob] = ["aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"];
+  await env.db.query(`create table public.own (id int primary key, user_id uuid, v text); alter table public.own enable row level security, replica identity full;
+    create policy own on public.own using (user_id = auth.uid()); grant select on public.own to authenticated`);
+  const client = await Phoenix.connect(env, jwt(env.secret, { role: "authenticated", sub: ann }));
+  t.after(() => client.close());
+  const { reply } = await client.join("realtime:own", [{ event: "*", schema: "public", table: "own" }, { event: "*", schema: "public", table: "own", filter: `user_id=eq.${ann}` }]);
+  const [every, mine] = reply.payload.response.postgres_changes.map(({ id }) => id);
+  const { rls_questions_total: asked } = await env.stats();
+  let id = 0;
+  // One row of hers and one of his: made, changed, given to him, deleted.
+  const told = async (change) => {
+    await env.db.query(change);
+    for (const user of [ann, bob]) {
+      id++;
+      await env.db.query("insert into public.own values ($1, $2, 'a')", [id, user]);
+      await env.db.query("update public.own set v = 'b' where id = $1", [id]);
+      await env.db.query("update public.own set user_id = $2 where id = $1", [id, bob]);
+      await env.db.query("delete from public.own where id = $1", [id]);
+    }
+    await quiet();
+    return client.frames.splice(0).filter(({ event }) => event === "postgres_changes").map(({ payload: { ids, data } }) => {
+      assert.equal((data.record ?? data.old_record).id, id - 1, "hers, and none of his");
+      return [data.left ? "LEFT" : data.type, Object.keys(data.record ?? data.old_record).join(), ids.includes(every), ids.includes(mine)].join(" ");
+    });
+  };
+  const all = ["INSERT id,user_id,v true true", "UPDATE id,user_id,v true true", "LEFT id true true"];
+  assert.deepEqual(await told("select"), [], "not in the publication");
+  assert.deepEqual(await told("alter publication supabase_realtime add table public.own"), all);
+  assert.deepEqual(await told("alter table public.own replica identity default; alter publication supabase_realtime set table public.listed, public.own (id, v)"), ["INSERT id,v true false", "UPDATE id,v true false"], "a column that is not sent decides who reads, and no filter");
+  assert.deepEqual(await told("alter publication supabase_realtime set (publish = 'insert')"), ["INSERT id,v true false"]);
+  assert.deepEqual(await told("alter publication supabase_realtime set table public.listed, public.own; alter publication supabase_realtime set (publish = 'update, delete'); alter table public.own replica identity full"), all.slice(1));
+  assert.deepEqual(await told("alter publication supabase_realtime set (publish = 'insert, update, delete, truncate')"), all);
+  assert.deepEqual(await told("alter publication supabase_realtime set table public.listed"), []);
+  assert.equal((await env.stats()).rls_questions_total, asked, "nobody was asked");
+});
+
 test("private channels and messages from SQL do not depend on it", async (t) => {
   const client = await Phoenix.connect(env, token);
   t.after(() => client.close());

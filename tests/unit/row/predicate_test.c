@@ -338,6 +338,52 @@ static void knows_equalities(void **state)
         }
 }
 
+static void knows_misfits(void **state)
+{
+    static const struct row {
+        const char *says, *text;
+        uint32_t type;
+        const char *operand; /* NULL: it fits */
+    } rows[] = {
+        {"a number", "a=eq.-1.5e3", INT8, NULL},
+        {"a word is none", "a=eq.undefined", INT8, "undefined"},
+        {"nor is nothing", "a=gt.", NUMERIC, ""},
+        {"one of a list", "a=not.in.(1,2,x)", INT8, "x"},
+        {"a uuid", "a=eq.00112233-4455-6677-8899-AABBCCDDEEFF", UUID, NULL},
+        {"cut short", "a=eq.00112233-4455-6677-8899-aabbccddeef", UUID,
+         "00112233-4455-6677-8899-aabbccddeef"},
+        {"a boolean", "a=neq.off", BOOL, NULL},
+        {"none", "a=neq.2", BOOL, "2"},
+        {"a time", "a=lt.2026-01-01T00:00:00Z", TIMESTAMPTZ, NULL},
+        {"the end of time", "a=lt.infinity", TIMESTAMPTZ, NULL},
+        {"before Christ", "a=eq.0044-03-15 12:00:00+00 BC", TIMESTAMPTZ, NULL},
+        {"no time", "a=lt.now", TIMESTAMPTZ, "now"},
+        {"text is anything", "a=eq.undefined", TEXT, NULL},
+        {"is has no operand", "a=is.null", UUID, NULL},
+        {"nor has distinct from null", "a=isdistinct.null", UUID, NULL},
+        {"nor have patterns", "a=like.x%", INT8, NULL},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+        {
+            struct str operand;
+            struct predicate *p;
+            struct err err;
+
+            assert_int_equal(predicate_parse(str_c(r->text), &p, &err), OK);
+            CHECK(predicate_count(p) == 1, r->says);
+            CHECK_STR(predicate_column(p, 0), STR("a"), r->says);
+            CHECK(predicate_is_misfit(p, 0, types_find(types, r->type), &operand) ==
+                      (r->operand != NULL),
+                  r->says);
+            if (r->operand)
+                CHECK_STR(operand, str_c(r->operand), r->says);
+            predicate_free(p);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +393,7 @@ int main(void)
         cmocka_unit_test(refuses),
         cmocka_unit_test(has_limits),
         cmocka_unit_test(knows_equalities),
+        cmocka_unit_test(knows_misfits),
     };
 
     return cmocka_run_group_tests_name("row/predicate", tests, make_types, drop_types);
