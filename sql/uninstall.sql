@@ -99,6 +99,7 @@ begin
   end loop;
 
   drop function if exists pgherald.audit_is_held(public.audit_logs);
+  drop function if exists pgherald.audit_ocsf(public.audit_logs);
   drop function if exists pgherald.audit_is_about(public.audit_logs, uuid, text[]);
 
   -- an adopted table keeps its rows and loses our triggers

@@ -5,6 +5,7 @@
 #define PGHERALD_CLI_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "config/config.h"
@@ -41,12 +42,23 @@ enum cli_flag {
     CLI_UNTIL = 1 << 27,
     CLI_EVENTS = 1 << 28
 };
-#define CLI_FLAG_BITS 32
+
+/* Of audit, beyond what an enumerator holds. */
+#define CLI_TABLE (UINT64_C(1) << 32)
+#define CLI_KEY (UINT64_C(1) << 33)
+#define CLI_ACTION (UINT64_C(1) << 34)
+#define CLI_WHERE (UINT64_C(1) << 35)
+#define CLI_AS_OF (UINT64_C(1) << 36)
+#define CLI_APPLY (UINT64_C(1) << 37) /* takes none */
+#define CLI_FORCE (UINT64_C(1) << 38) /* takes none */
+#define CLI_FORMAT (UINT64_C(1) << 39)
+#define CLI_OUTPUT (UINT64_C(1) << 40)
+#define CLI_FLAG_BITS 64
 
 struct cli_command;
 
 struct cli_args {
-    unsigned flags;
+    uint64_t flags;
     const struct cli_command *command; /* NULL: only --help or --version */
     const char *values[CLI_FLAG_BITS]; /* by the flag's bit; read them with cli_value() */
     const char *words[CLI_MAX_WORDS];  /* what stands behind the command */
@@ -55,8 +67,8 @@ struct cli_args {
 
 struct cli_command {
     const char *name; /* of an action: "jobs run" */
-    unsigned flags;   /* which are allowed, besides CLI_HELP and CLI_CONFIG */
-    unsigned needs;   /* which of them have to be given */
+    uint64_t flags;   /* which are allowed, besides CLI_HELP and CLI_CONFIG */
+    uint64_t needs;   /* which of them have to be given */
     /* How many words have to stand behind it, and how many may: at most CLI_MAX_WORDS. */
     size_t min_words, max_words;
     const char *usage;
@@ -75,7 +87,7 @@ enum result cli_parse(const struct cli_command *commands, size_t count, int argc
                       struct cli_args *args, struct err *err) MUST_CHECK;
 
 /* The value that was given with a flag, NULL if it was not; its form has been checked. */
-const char *cli_value(const struct cli_args *args, enum cli_flag flag);
+const char *cli_value(const struct cli_args *args, uint64_t flag);
 
 /* `pgherald --help`, or of one command. */
 void cli_write_help(const struct cli_command *commands, size_t count,
@@ -98,6 +110,8 @@ int cli_settings(const struct config *config, const struct cli_args *args);
 extern const struct cli_command cli_oauth_actions[CLI_OAUTH_ACTION_COUNT];
 #define CLI_JOBS_ACTION_COUNT 5
 extern const struct cli_command cli_jobs_actions[CLI_JOBS_ACTION_COUNT];
+#define CLI_AUDIT_ACTION_COUNT 5
+extern const struct cli_command cli_audit_actions[CLI_AUDIT_ACTION_COUNT];
 #define CLI_WEBHOOKS_ACTION_COUNT 8
 extern const struct cli_command cli_webhooks_actions[CLI_WEBHOOKS_ACTION_COUNT];
 

@@ -15,9 +15,11 @@ struct table_column {
     bool right; /* numbers stand under each other at the right */
 };
 
+/* For a terminal: control characters, those beyond ASCII too, are shown as "?". */
+void table_add_shown(struct buf *out, struct str text);
+
 /* Appends a line of headings and a line a row, columns two blanks apart. What a row does not have
- * (or null) is "-". Control characters are shown as "?", so that no value from a table can command
- * the terminal. */
+ * (or null) is "-". No value from a table can command the terminal: see table_add_shown(). */
 void table_write(struct buf *out, const struct json_t *rows, const struct table_column *columns,
                  size_t count);
 

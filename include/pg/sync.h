@@ -43,6 +43,15 @@ bool pg_rows_is_true(const struct pg_rows *rows, size_t row, size_t column);
 long long pg_rows_number(const struct pg_rows *rows, size_t row, size_t column);
 void pg_rows_free(struct pg_rows *rows);
 
+/* Gets one row, as row 0 of `rows`, which are gone when it returns. */
+typedef enum result pg_sync_row_cb(void *arg, const struct pg_rows *rows, struct err *err);
+
+/* Runs one statement without parameters and gives its rows one by one as they come, so that no more
+ * than one is in memory. After a callback has FAILED the rest is read and dropped. *count, unless
+ * the pointer is NULL, is how many rows there were. */
+enum result pg_sync_each(struct pg_sync *conn, const char *sql, pg_sync_row_cb *each, void *arg,
+                         size_t *count, struct err *err) MUST_CHECK;
+
 /* An array literal of text[] for a parameter; the caller frees it. */
 char *pg_text_array(char *const *items, size_t count);
 

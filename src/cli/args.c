@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/moment.h"
 #include "daemon/roles.h"
+#include "row/predicate.h"
 
 static enum result check_lsn(const char *value, struct err *err)
 {
@@ -79,9 +80,29 @@ static enum result check_scheme(const char *value, struct err *err)
     return OK;
 }
 
+static enum result check_condition(const char *value, struct err *err)
+{
+    struct predicate *predicate;
+
+    if (predicate_parse(str_c(value), &predicate, err) != OK)
+        return FAILED;
+    predicate_free(predicate);
+    return OK;
+}
+
+static enum result check_format(const char *value, struct err *err)
+{
+    struct str format = str_c(value);
+
+    if (!str_eq(format, STR("ndjson")) && !str_eq(format, STR("csv")) &&
+        !str_eq(format, STR("ocsf")))
+        return err_set(err, "\"%.40s\" is none of ndjson, csv, ocsf", value);
+    return OK;
+}
+
 static const struct flag {
     const char *name, *alias;
-    enum cli_flag flag;
+    uint64_t flag;
     const char *value; /* what it takes, NULL for nothing */
     enum result (*check)(const char *value, struct err *err);
     const char *help;
@@ -94,7 +115,7 @@ static const struct flag {
     {"--endpos", NULL, CLI_ENDPOS, "LSN", check_lsn, "exit 0 once everything up to LSN is durable"},
     {"--role", NULL, CLI_ROLE, "ROLES", check_roles,
      "what this process does: all, or some of pipeline,dispatch,jobs"},
-    {"--user", NULL, CLI_USER, "UUID", check_uuid, "whose accounts"},
+    {"--user", NULL, CLI_USER, "UUID", check_uuid, "of this user only"},
     {"--account", NULL, CLI_ACCOUNT, "ID", check_some, "which of them: a google_account_id"},
     {"--all", NULL, CLI_ALL, NULL, NULL, "all that are enabled"},
     {"--limit", NULL, CLI_LIMIT, "N", check_limit, "at most so many, 20 unless said"},
@@ -116,6 +137,19 @@ static const struct flag {
     {"--print", NULL, CLI_PRINT, NULL, NULL, "print the request and send nothing"},
     {"--show-headers", NULL, CLI_SHOW_HEADERS, NULL, NULL,
      "print the values of headers that may be credentials"},
+    {"--table", NULL, CLI_TABLE, "NAME", check_some, "of this table: public.memories"},
+    {"--key", NULL, CLI_KEY, "KEY", check_some,
+     "of this row: its primary key, of several columns [1,\"a\"]"},
+    {"--action", NULL, CLI_ACTION, "ACTIONS", check_some,
+     "only those, with commas between: insert,update,delete,login"},
+    {"--where", NULL, CLI_WHERE, "CONDITION", check_condition,
+     "of rows like that: status=eq.failed,old.progress=lt.50"},
+    {"--as-of", NULL, CLI_AS_OF, "TIME", check_moment,
+     "as it was then: 2026-11-23T10:00:00Z, or so far back: 90min, 2h, 7d"},
+    {"--apply", NULL, CLI_APPLY, NULL, NULL, "do it, in one transaction"},
+    {"--force", NULL, CLI_FORCE, NULL, NULL, "over later changes too"},
+    {"--format", NULL, CLI_FORMAT, "FORMAT", check_format, "ndjson, csv or ocsf"},
+    {"--output", NULL, CLI_OUTPUT, "FILE", check_some, "write there and not to stdout"},
     {"--sample", NULL, CLI_SAMPLE, NULL, NULL, "print a file with every key explained"},
     {"--help", "-h", CLI_HELP, NULL, NULL, "say this"},
     {"--version", "-V", CLI_VERSION, NULL, NULL, "say which version this is"},
@@ -131,7 +165,7 @@ static const struct flag *find_flag(struct str name)
     return NULL;
 }
 
-static size_t bit_of(unsigned flag)
+static size_t bit_of(uint64_t flag)
 {
     size_t bit = 0;
 
@@ -140,7 +174,7 @@ static size_t bit_of(unsigned flag)
     return bit;
 }
 
-const char *cli_value(const struct cli_args *args, enum cli_flag flag)
+const char *cli_value(const struct cli_args *args, uint64_t flag)
 {
     return args->values[bit_of(flag)];
 }
@@ -219,7 +253,7 @@ static enum result parse_word(const struct cli_command *commands, size_t count, 
 /* Options may stand before and after the command, so this comes last. */
 static enum result check_whole(struct cli_args *args, struct err *err)
 {
-    unsigned allowed = CLI_HELP | CLI_VERSION | CLI_CONFIG;
+    uint64_t allowed = CLI_HELP | CLI_VERSION | CLI_CONFIG;
 
     if (!args->command)
         return args->flags & (CLI_HELP | CLI_VERSION)
@@ -256,7 +290,7 @@ enum result cli_parse(const struct cli_command *commands, size_t count, int argc
     return check_whole(args, err);
 }
 
-static void add_flags(unsigned which, struct buf *out)
+static void add_flags(uint64_t which, struct buf *out)
 {
     for (size_t i = 0; i < FLAG_COUNT; i++) {
         char name[64];
@@ -272,7 +306,7 @@ static void add_flags(unsigned which, struct buf *out)
 
 static void write_command_help(const struct cli_command *command, struct buf *out)
 {
-    unsigned own = command->flags;
+    uint64_t own = command->flags;
 
     buf_addf(out, "usage: pgherald %s\n\n%s\n\n", command->usage,
              command->help ? command->help : command->summary);

@@ -85,6 +85,14 @@ static const struct cli_command commands[] = {
          "more.",
      .actions = cli_webhooks_actions,
      .action_count = CLI_WEBHOOKS_ACTION_COUNT},
+    {.name = "audit",
+     .usage = "audit [log|history|show|revert|export]",
+     .summary = "read the audit trail, see rows as they were, undo changes",
+     .help = "Tables are named as in the trail: public.memories. Each of these commands makes an "
+             "entry in\n"
+             "the trail itself: who asked for what. docs/audit-history.md tells more.",
+     .actions = cli_audit_actions,
+     .action_count = CLI_AUDIT_ACTION_COUNT},
     {.name = "config",
      .flags = CLI_SAMPLE,
      .usage = "config [--sample]",

@@ -35,12 +35,25 @@ static size_t width_of(struct str text)
     return width;
 }
 
-static void add_shown(struct buf *out, struct str text)
+static bool is_control(struct str text, size_t i)
+{
+    unsigned char c = (unsigned char)text.data[i];
+
+    if (c < 0x20 || c == 0x7f)
+        return true;
+    /* U+0080 to U+009F, which some terminals obey, are C2 80 to C2 9F */
+    return c == 0xc2 && i + 1 < text.len && (unsigned char)text.data[i + 1] < 0xa0;
+}
+
+void table_add_shown(struct buf *out, struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        buf_add_char(out, c < 0x20 || c == 0x7f ? '?' : (char)c);
+        if (!is_control(text, i)) {
+            buf_add_char(out, text.data[i]);
+            continue;
+        }
+        buf_add_char(out, '?');
+        i += (unsigned char)text.data[i] == 0xc2;
     }
 }
 
@@ -50,7 +63,7 @@ static void add_cell(struct buf *out, struct str text, size_t width, bool right,
 
     for (size_t i = 0; right && i < blanks; i++)
         buf_add_char(out, ' ');
-    add_shown(out, text);
+    table_add_shown(out, text);
     for (size_t i = 0; !right && !last && i < blanks; i++)
         buf_add_char(out, ' ');
     buf_add_str(out, last ? STR("\n") : STR("  "));

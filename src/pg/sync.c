@@ -146,6 +146,45 @@ enum result pg_sync_run(struct pg_sync *conn, const char *sql, const char *const
     return OK;
 }
 
+/* libpq wants every result read before the next statement. */
+static void drop_results(struct pg_sync *conn)
+{
+    PGresult *result;
+
+    while ((result = PQgetResult(conn->pg)))
+        PQclear(result);
+}
+
+enum result pg_sync_each(struct pg_sync *conn, const char *sql, pg_sync_row_cb *each, void *arg,
+                         size_t *count, struct err *err)
+{
+    enum result outcome = OK;
+    struct pg_rows rows;
+    size_t seen = 0;
+
+    forget_refusal(conn);
+    if (PQsendQuery(conn->pg, sql) != 1 || PQsetSingleRowMode(conn->pg) != 1)
+        return refuse(conn, sql, NULL, err);
+    while ((rows.result = PQgetResult(conn->pg))) {
+        ExecStatusType status = PQresultStatus(rows.result);
+
+        if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK) {
+            outcome = refuse(conn, sql, rows.result, err);
+            drop_results(conn);
+            break;
+        }
+        if (status == PGRES_SINGLE_TUPLE) {
+            seen++;
+            if (outcome == OK)
+                outcome = each(arg, &rows, err);
+        }
+        PQclear(rows.result);
+    }
+    if (count)
+        *count = seen;
+    return outcome;
+}
+
 const struct pg_refusal *pg_sync_refusal(const struct pg_sync *conn)
 {
     return &conn->refusal;

@@ -144,6 +144,14 @@ update public.parents set id = 2;
 select is(pgherald.audit_revert_apply(p_xid => 1051), 1::bigint, 'what ON UPDATE CASCADE changed follows by itself');
 select is((select parent from public.kids), 1, 'and is what it was');
 
+create table public.toys (id int primary key, kid int references public.kids on delete cascade, parent int references public.parents on delete set null);
+select pg_temp.entry(52, 'delete', 'public.parents', '3', '{"id": 3}', null);
+select pg_temp.entry(52, 'update', 'public.toys', '7', '{"id": 7, "kid": 8, "parent": 3}', '{"id": 7, "kid": 8, "parent": null}', '{parent}');
+select pg_temp.entry(52, 'delete', 'public.kids', '8', '{"id": 8, "parent": 3}', null);
+select pg_temp.entry(52, 'delete', 'public.toys', '7', '{"id": 7, "kid": 8, "parent": null}', null);
+select is(pgherald.audit_revert_apply(p_xid => 1052), 4::bigint, 'a row that lost one parent and went with the other');
+select is((select parent from public.toys), 3, 'has both again');
+
 -- ---------------------------------------------------------------- who may
 
 grant usage on schema tap, public to service_role, authenticated;

@@ -1,0 +1,16 @@
+-- Entries in the order in which they were stored, for CSV: the columns of src/cli/audit_export.c.
+-- Arguments as of audit_log.sql, $1 to $6
+declare audit_page no scroll cursor for
+select a.id, to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.commit_lsn, a.ordinal,
+  a.xid, a.user_id, a.action, a.resource_type, a.resource_id, a.old_resource_id, a.old_values, a.new_values,
+  to_json(a.changed_fields), host(a.ip_address), a.session_id, a.user_agent, a.context
+from public.audit_logs a
+where ($1::text is null or a.resource_type = any (array(select unnest(t.names || $1) from pgherald.audit_table($1) t)))
+  and ($2::text is null
+    or a.resource_id = (select pgherald.audit_key(t.relation, $2) from pgherald.audit_table($1) t)
+    or a.old_resource_id = (select pgherald.audit_key(t.relation, $2) from pgherald.audit_table($1) t))
+  and ($3::uuid is null or a.user_id = $3)
+  and ($4::timestamptz is null or a.occurred_at >= $4)
+  and ($5::timestamptz is null or a.occurred_at <= $5)
+  and ($6::text is null or a.action = any (regexp_split_to_array(btrim($6) || ',' || lower(btrim($6)), '\s*,\s*')))
+order by a.id
