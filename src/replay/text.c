@@ -106,7 +106,7 @@ static size_t find_t(struct str text)
 }
 
 /* `2026-11-23T03:48:41+00:00` to `2026-11-23 03:48:41+00`, before an optional " BC". */
-static void add_timestamp(struct buf *out, struct str text, bool with_zone)
+static void add_timestamp(struct buf *out, struct str text)
 {
     size_t at = find_t(text);
     struct str time;
@@ -117,7 +117,7 @@ static void add_timestamp(struct buf *out, struct str text, bool with_zone)
         return;
     }
     time = str_from(text.data + at + 1, text.len - at - 1 - (before_christ ? 3 : 0));
-    if (with_zone && time.len > 6 && str_ends(time, STR(":00")) &&
+    if (time.len > 6 && str_ends(time, STR(":00")) &&
         (time.data[time.len - 6] == '+' || time.data[time.len - 6] == '-'))
         time.len -= 3;
     buf_add(out, text.data, at);
@@ -256,13 +256,13 @@ static void add_composite(struct buf *out, const struct types *types, const stru
 
 /* ---------------------------------------------------------------- any value */
 
-static void add_time(struct buf *out, struct str json, bool with_zone)
+static void add_time(struct buf *out, struct str json)
 {
     struct buf plain;
 
     buf_init(&plain, MAX_VALUE_BYTES);
     add_plain(&plain, json);
-    add_timestamp(out, buf_str(&plain), with_zone);
+    add_timestamp(out, buf_str(&plain));
     buf_fini(&plain);
 }
 
@@ -287,7 +287,7 @@ static void add(struct buf *out, const struct types *types, uint32_t oid, struct
         break;
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
-        add_time(out, json, type->kind == TYPE_TIMESTAMPTZ);
+        add_time(out, json);
         break;
     case TYPE_ARRAY:
         if (json.data[0] == '[')
