@@ -98,6 +98,63 @@ same "with entries on their way into the default partition" "$second_answer" 1
 same "none is left behind" "$(sql $db -c "select count(*) from pgherald_audit.audit_logs_default")" 0
 same "or lost" "$(sql $db -c "select count(*) from public.audit_logs where action = 'late'")" 1
 
+# ---------------------------------------------------------------- webhooks in the order of a row
+
+hook=00000000-0000-4000-8000-0000000000aa
+claim="prepare c(int, bigint, int, uuid[], int[], int) as
+$(cat sql/queries/dispatch_claim.sql)
+; execute c(10, 1000000, 10, '{}', '{}', 10000)"
+record() { # message id: it was delivered
+  local results
+  results=$(sql $db -c "select coalesce(json_agg(json_build_object('id', id, 'attempt', attempts + 1, 'status', 'delivered', 'age_ms', 1, 'duration_ms', 1)), '[]')
+    from public.webhook_deliveries where message_id = '$1'")
+  echo "prepare r(json, bigint) as
+$(cat sql/queries/dispatch_record.sql)
+; execute r('$results', 1000000)"
+}
+deliver() { sql $db -c "insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload, row_key) values ('$hook', '$1', 'x', '{}', 'public.t:1')"; }
+state() { sql $db -c "select case when next_attempt_at = 'infinity' then 'aside' when next_attempt_at > now() then 'leased' else 'due' end from public.webhook_deliveries where message_id = '$1'"; }
+sql $db -c "insert into public.webhooks (id, name, url, events, ordering) values ('$hook', 'w', 'http://a', '{*}', 'key')"
+
+deliver m1
+sql $db -c "$claim" >/dev/null
+deliver m2
+first "select from public.webhook_deliveries where message_id = 'm1' for no key update"
+second "$(record m1)"
+echo "$claim; select 'done';" >&"${FIRST[1]}"
+while read -r line <&"${FIRST[0]}" && [ "$line" != done ]; do :; done
+first_ends commit; second_ends
+same "what is set aside while the one before waits to be recorded, and came after that had begun, is let go" "$(state m2)" due
+
+sql $db -c "$claim" >/dev/null
+deliver m3
+first "$(record m2)"
+second "$claim"
+second_ends
+same "a claim does not wait for what is being recorded" "$second_answer" ""
+same "and sets nothing aside behind it" "$(state m3)" due
+first_ends commit
+sql $db -c "$claim" >/dev/null
+same "the next claim takes it" "$(state m3)" leased
+
+first "$(record m3)"
+second "$(record m3)"
+first_ends commit; second_ends
+same "the second of two that record the same finds nothing to do" "$second_answer" ""
+same "and it counts once" "$(sql $db -c "select count(*) from public.webhook_attempts")" 3
+
+# Two dispatchers that claim and record as fast as they can, and a pipeline that writes.
+for w in 1 2; do
+  for i in $(seq 40); do
+    sql $db -c "$claim" 2>&1 | cut -d'|' -f3 | while read -r id; do [ -z "$id" ] || { echo "$w begins $id" ; sql $db -c "$(record "$id")" >/dev/null 2>&1; }; done
+  done >/tmp/$run.work$w &
+done
+for i in $(seq 20); do deliver "n$i"; done
+wait
+same "two dispatchers leave nothing behind" "$(sql $db -c "select count(*) from public.webhook_deliveries where status = 'pending'")" 0
+same "and made each once" "$(cat /tmp/$run.work1 /tmp/$run.work2 | sed 's/.* //' | sort | uniq -d | wc -l)" 0
+rm -f /tmp/$run.work1 /tmp/$run.work2
+
 # ---------------------------------------------------------------- jobs and keys
 
 sql $db -c "select count(public.enqueue_job('t')) from generate_series(1, 200)" >/dev/null
