@@ -1,9 +1,9 @@
 /* The body that an endpoint gets for a change: the columns it chose, in the shape it chose.
  *
- *   standard     {"type","timestamp","data"}, as Standard Webhooks has it; data is
- * {"schema","table", "operation","record","old_record","commit_lsn","ordinal"} supabase
- * {"type","table","schema","record","old_record"}, as Supabase's database webhooks cloudevents
- * CloudEvents 1.0, structured JSON; "id" is the webhook-id and "data" as above
+ * - standard: {"type","timestamp","data"}, as Standard Webhooks has it; data is {"schema","table",
+ *   "operation","record","old_record","commit_lsn","ordinal"}
+ * - supabase: {"type","table","schema","record","old_record"}, as Supabase's database webhooks
+ * - cloudevents: CloudEvents 1.0, structured JSON; "id" is the webhook-id and "data" as above
  *
  * Rows of more than WEBHOOK_MAX_BODY are left out: record and old_record are null, and beside them
  * are "error" and "key", the primary key's text.
@@ -33,6 +33,7 @@ struct webhook_body {
     struct buf data;                 /* the object that two of the shapes share */
     struct buf text;                 /* the body made last */
     const struct webhook_rule *last; /* whom it was made for; NULL: nobody yet */
+    bool hid_old;                    /* the old row, which was not his */
 };
 
 void webhook_body_init(struct webhook_body *body);

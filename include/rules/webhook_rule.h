@@ -37,6 +37,9 @@ bool webhook_rule_names(const struct webhook_rule *rule, struct str schema, stru
 bool webhook_rule_matches(const struct webhook_rule *rule, const struct change *change,
                           const struct types *types);
 
+/* Whether the row was another's before this UPDATE made it the owner's: what it was is not told. */
+bool webhook_rule_hides_old(const struct webhook_rule *rule, const struct change *change);
+
 /* Appends the webhook-id of the delivery of a change: the same for every attempt and every restart,
  * without a dot, as Standard Webhooks asks, and without anything to escape in JSON. */
 void webhook_rule_add_message_id(struct buf *out, const struct webhook_rule *rule,

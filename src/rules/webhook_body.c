@@ -35,7 +35,17 @@ void webhook_body_begin(struct webhook_body *body, const struct webhook_change *
 
 /* Rows */
 
-static void add_rows(struct buf *out, const struct webhook_change *of, const struct rule_list *only)
+static void add_old(struct buf *out, const struct webhook_change *of, const struct rule_list *only,
+                    bool hides_old)
+{
+    if (hides_old)
+        buf_add_c(out, "{}"); /* as of a table whose old rows do not come */
+    else
+        image_add_old(out, of->rules, of->table, of->change, only);
+}
+
+static void add_rows(struct buf *out, const struct webhook_change *of, const struct rule_list *only,
+                     bool hides_old)
 {
     enum change_kind kind = of->change->kind;
 
@@ -46,7 +56,7 @@ static void add_rows(struct buf *out, const struct webhook_change *of, const str
         buf_add_c(out, "null");
     buf_add_c(out, ",\"old_record\":");
     if (kind == CHANGE_UPDATE || kind == CHANGE_DELETE)
-        image_add_old(out, of->rules, of->table, of->change, only);
+        add_old(out, of, only, hides_old);
     else
         buf_add_c(out, "null");
 }
@@ -65,10 +75,10 @@ static void add_row_key(struct buf *out, const struct webhook_change *of)
     buf_fini(&key);
 }
 
-static void make_rows(struct webhook_body *body, const struct rule_list *only)
+static void make_rows(struct webhook_body *body, const struct rule_list *only, bool hides_old)
 {
     buf_clear(&body->rows);
-    add_rows(&body->rows, &body->of, only->count > 0 ? only : NULL);
+    add_rows(&body->rows, &body->of, only->count > 0 ? only : NULL, hides_old);
     if (buf_ok(&body->rows))
         return;
     buf_clear(&body->rows);
@@ -214,15 +224,17 @@ static void make_text(struct webhook_body *body, const struct webhook_rule *webh
 struct str webhook_body_for(struct webhook_body *body, const struct webhook_rule *webhook)
 {
     const struct webhook_rule *last = body->last;
-    bool same_columns = last && webhook_rule_same_columns(last, webhook);
+    bool hides_old = webhook_rule_hides_old(webhook, body->of.change);
+    bool same_rows = last && webhook_rule_same_columns(last, webhook) && body->hid_old == hides_old;
 
-    if (!same_columns) {
-        make_rows(body, &webhook->columns);
+    if (!same_rows) {
+        make_rows(body, &webhook->columns, hides_old);
         make_data(body);
     }
     /* a CloudEvent has its endpoint's message id in it */
-    if (!same_columns || last->format != webhook->format || webhook->format == WEBHOOK_CLOUDEVENTS)
+    if (!same_rows || last->format != webhook->format || webhook->format == WEBHOOK_CLOUDEVENTS)
         make_text(body, webhook);
     body->last = webhook;
+    body->hid_old = hides_old;
     return buf_str(&body->text);
 }

@@ -90,20 +90,31 @@ bool webhook_rule_names(const struct webhook_rule *rule, struct str schema, stru
     return false;
 }
 
-static bool is_owned(const struct webhook_rule *rule, const struct change *change)
+static bool is_owner(const struct webhook_rule *rule, const struct column *user_id)
 {
-    const struct column *owner = change_current(change, STR("user_id"));
     uint8_t id[16];
 
-    return owner && owner->form != VALUE_NULL && str_to_uuid(owner->value, id) &&
+    return user_id && user_id->form != VALUE_NULL && str_to_uuid(user_id->value, id) &&
            memcmp(id, rule->owner, sizeof(id)) == 0;
+}
+
+bool webhook_rule_hides_old(const struct webhook_rule *rule, const struct change *change)
+{
+    const struct column *before = columns_find(change->identity, STR("user_id"));
+
+    return rule->has_owner && change->kind == CHANGE_UPDATE && before && !is_owner(rule, before);
 }
 
 bool webhook_rule_matches(const struct webhook_rule *rule, const struct change *change,
                           const struct types *types)
 {
-    return (!rule->has_owner || is_owned(rule, change)) &&
-           predicate_matches(rule->filter, change, types);
+    struct change seen = *change;
+
+    if (rule->has_owner && !is_owner(rule, change_current(change, STR("user_id"))))
+        return false;
+    if (webhook_rule_hides_old(rule, change)) /* nor may its filter ask for it */
+        seen.identity = (struct columns){0};
+    return predicate_matches(rule->filter, &seen, types);
 }
 
 /* Where the change stands in the stream, when that was, and the end of the endpoint's id, which

@@ -50,6 +50,13 @@ static int tear_down(void **state)
 #define UPDATE_KEY TABLE("U") "\"columns\":[" ID "," TITLE("new") "],\"identity\":[" ID "]," PK
 #define DELETE_FULL TABLE("D") "\"identity\":[" ID "," TITLE("old") "," TOKEN("null") "]," PK
 #define TRUNCATE TABLE("T") PK
+#define ANN "aaaaaaaa-0000-4000-8000-000000000001"
+#define BOB "bbbbbbbb-0000-4000-8000-000000000002"
+#define OWNER(who) "{\"name\":\"user_id\",\"typeoid\":2950,\"value\":\"" who "\"}"
+#define UPDATE_OWNER                                                                               \
+    TABLE("U")                                                                                     \
+    "\"columns\":[" ID "," OWNER(ANN) "],\"identity\":[" ID "," OWNER(BOB) "," BODY "]," PK
+#define OF(who) "\"user_id\":\"" who "\""
 #define INSERT_SHORT TABLE("I") "\"columns\":[" ID "]," PK
 
 #define HOOK_ID "00112233-4455-6677-8899-aabbccddeeff"
@@ -112,6 +119,14 @@ static const struct {
      "\"schema\":\"public\",\"table\":\"notes\",\"operation\":\"update\","
      "\"record\":{\"title\":\"new\"},\"old_record\":{\"title\":\"old\"},"
      "\"commit_lsn\":\"1/1A2B3F8\",\"ordinal\":3}}"},
+    {"what a row was when it was another's is not told to its owner", UPDATE_OWNER,
+     SUPABASE "," OF(ANN),
+     "{\"type\":\"UPDATE\",\"table\":\"notes\",\"schema\":\"public\",\"record\":{\"id\":7,"
+     "\"user_id\":\"" ANN "\",\"body\":\"long\"},\"old_record\":{}}"},
+    {"but to a webhook of nobody", UPDATE_OWNER, SUPABASE,
+     "{\"type\":\"UPDATE\",\"table\":\"notes\",\"schema\":\"public\",\"record\":{\"id\":7,"
+     "\"user_id\":\"" ANN "\",\"body\":\"long\"},\"old_record\":{\"id\":7,"
+     "\"user_id\":\"" BOB "\",\"body\":\"long\"}}"},
     {"supabase: an INSERT", INSERT_SHORT, SUPABASE,
      "{\"type\":\"INSERT\",\"table\":\"notes\",\"schema\":\"public\",\"record\":{\"id\":7},"
      "\"old_record\":null}"},
@@ -172,8 +187,10 @@ static void test_sharing(void **state)
                                          COLUMNS "," SUPABASE,
                                          NULL,
                                          CLOUDEVENTS,
-                                         COLUMNS "," CLOUDEVENTS};
-    struct change change = fixture_read(decoder, UPDATE_FULL);
+                                         COLUMNS "," CLOUDEVENTS,
+                                         OF(ANN),
+                                         NULL};
+    struct change change = fixture_read(decoder, UPDATE_OWNER);
     const struct webhook_change of = {rules, ruleset_table(rules, &change), &change, &position};
     struct webhook_rule *webhooks[COUNT(wishes)];
     struct webhook_body shared, own;
@@ -186,7 +203,8 @@ static void test_sharing(void **state)
         char id[] = "00112233-4455-6677-8899-aabbccddee00";
         struct buf wanted;
 
-        id[35] = (char)('0' + i);
+        id[35] = (char)('a' + i % 6);
+        id[34] = (char)('0' + i / 6);
         webhooks[i] = webhook_of(id, wishes[i]);
         webhook_body_begin(&own, &of);
         buf_init(&wanted, 4096);

@@ -125,6 +125,9 @@ static void test_who_is_off(void **state)
     "{\"action\":\"I\",\"schema\":\"public\",\"table\":\"t\",\"columns\":" COLUMNS(owner) "}"
 #define DELETE_FULL(owner)                                                                         \
     "{\"action\":\"D\",\"schema\":\"public\",\"table\":\"t\",\"identity\":" COLUMNS(owner) "}"
+#define UPDATE_OWNER(before, after)                                                                \
+    "{\"action\":\"U\",\"schema\":\"public\",\"table\":\"t\",\"columns\":" COLUMNS(                \
+        after) ",\"identity\":" COLUMNS(before) "}"
 #define UPDATE_TOAST                                                                               \
     "{\"action\":\"U\",\"schema\":\"public\",\"table\":\"t\",\"columns\":"                         \
     "[{\"name\":\"kind\",\"typeoid\":25,\"value\":\"note\"}],\"identity\":" COLUMNS("\"" ANN       \
@@ -157,6 +160,20 @@ static const struct {
      DELETE_FULL("\"" ANN "\""), false},
     {"an owner that did not change and did not come is known from the full old row",
      "{\"id\":\"" ID "\",\"user_id\":\"" ANN "\"}", UPDATE_TOAST, true},
+    {"a row that becomes hers is", "{\"id\":\"" ID "\",\"user_id\":\"" ANN "\"}",
+     UPDATE_OWNER("\"" BOB "\"", "\"" ANN "\""), true},
+    {"one that becomes another's is not", "{\"id\":\"" ID "\",\"user_id\":\"" BOB "\"}",
+     UPDATE_OWNER("\"" BOB "\"", "\"" ANN "\""), false},
+    {"her filter knows what her row was",
+     "{\"id\":\"" ID "\",\"user_id\":\"" ANN "\",\"filter\":\"old.kind=eq.note\"}",
+     UPDATE_OWNER("\"" ANN "\"", "\"" ANN "\""), true},
+    {"and not what it was when it was Bob's",
+     "{\"id\":\"" ID "\",\"user_id\":\"" ANN "\",\"filter\":\"old.kind=eq.note\"}",
+     UPDATE_OWNER("\"" BOB "\"", "\"" ANN "\""), false},
+    {"or nobody's", "{\"id\":\"" ID "\",\"user_id\":\"" ANN "\",\"filter\":\"old.kind=eq.note\"}",
+     UPDATE_OWNER("null", "\"" ANN "\""), false},
+    {"which a webhook of nobody may ask for", "{\"id\":\"" ID "\",\"filter\":\"old.kind=eq.note\"}",
+     UPDATE_OWNER("\"" BOB "\"", "\"" ANN "\""), true},
     {"a filter that holds", "{\"id\":\"" ID "\",\"filter\":\"kind=eq.note\"}",
      INSERT("\"" BOB "\""), true},
     {"one that does not", "{\"id\":\"" ID "\",\"filter\":\"kind=eq.task\"}", INSERT("\"" BOB "\""),
