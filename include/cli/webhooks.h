@@ -30,7 +30,13 @@ const char *webhooks_name(const struct webhooks_command *command);
 /* A notice on stderr if the webhook is disabled, and so nothing is sent to it. */
 void webhooks_warn_disabled(const struct webhooks_command *command);
 
-/* Prints the line of `webhooks list` of this webhook. */
+/* Lines of `webhooks list`, of all webhooks or (id) one; `failing`: of those that have trouble.
+ * With what the daemon cannot read of it in `rule_error`. The caller frees *out by json_decref().
+ */
+enum result webhooks_load_lines(struct webhooks_command *command, const char *id, bool failing,
+                                json_t **out, struct err *err) MUST_CHECK;
+
+/* Prints the line of this webhook. */
 int webhooks_print_line(struct webhooks_command *command);
 
 /* The value of a --since or --until as a parameter of a statement; NULL if it was not given. */
@@ -38,6 +44,7 @@ int webhooks_print_line(struct webhooks_command *command);
 const char *webhooks_time(const struct cli_args *args, enum cli_flag flag,
                           char out[WEBHOOKS_TIME_TEXT]);
 
+int cli_webhooks_list(const struct config *config, const struct cli_args *args);
 int cli_webhooks_show(const struct config *config, const struct cli_args *args);
 int cli_webhooks_test(const struct config *config, const struct cli_args *args);
 int cli_webhooks_enable(const struct config *config, const struct cli_args *args);

@@ -1,7 +1,7 @@
 -- Webhooks with what waits for them and how they fare, as a JSON array in the order of names. URLs
 -- come without what may be a credential: a user's name, and what stands behind the path.
 --
--- $1 uuid: only this one, null for all   $2 boolean: only those that have trouble
+-- `rule` is the row as the daemon reads it. $1 uuid: only this one, null for all
 with utc (form) as (
   values ('YYYY-MM-DD"T"HH24:MI:SS"Z"')
 ),
@@ -21,7 +21,7 @@ listed as (
     coalesce(c.pending, 0) as pending,
     coalesce(c.failed, 0) as failed,
     greatest(c.last_success, h.last_success_at) as last_success,
-    h.breaker, h.failing_since, h.consecutive_failures,
+    h.breaker, h.failing_since, h.consecutive_failures, to_jsonb(w) - 'secret' as rule,
     case
       when not w.is_active then 'disabled'
       when h.breaker <> 'closed' then 'breaker ' || replace(h.breaker, '_', ' ')
@@ -45,7 +45,7 @@ select coalesce(json_agg(json_build_object(
     'consecutive_failures', coalesce(l.consecutive_failures, 0),
     'pending', l.pending,
     'failed', l.failed,
-    'last_success', to_char(l.last_success at time zone 'UTC', utc.form)) order by l.name, l.id), '[]')
+    'last_success', to_char(l.last_success at time zone 'UTC', utc.form),
+    'rule', l.rule::text) order by l.name, l.id), '[]')
 from listed l
 cross join utc
-where not $2::boolean or l.health <> 'ok' or l.failed > 0

@@ -1,4 +1,4 @@
-/* pgherald webhooks: what its actions share, and list. The others are in webhooks_show.c,
+/* pgherald webhooks: what its actions share. They are in webhooks_list.c, webhooks_show.c,
  * webhooks_change.c, webhooks_rotate.c, webhooks_test.c and webhooks_replay.c. */
 #include "cli/webhooks.h"
 
@@ -9,10 +9,7 @@
 #include "base/clock.h"
 #include "cli/ask.h"
 #include "cli/moment.h"
-#include "cli/table.h"
 #include "embedded.h"
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 int webhooks_fail(const struct webhooks_command *command, const struct err *err)
 {
@@ -123,51 +120,6 @@ const char *webhooks_time(const struct cli_args *args, enum cli_flag flag,
     return clock_iso_us(us, out);
 }
 
-/* ---------------------------------------------------------------- list */
-
-static const struct table_column list_columns[] = {
-    {"id", "id", false},
-    {"name", "name", false},
-    {"url", "url", false},
-    {"owner", "owner", false},
-    {"active", "active", false},
-    {"health", "health", false},
-    {"pending", "pending", true},
-    {"failed", "failed", true},
-    {"last_success", "last success", false},
-};
-
-static int print_list(struct webhooks_command *command, const char *id, bool failing)
-{
-    const char *params[] = {id, failing ? "on" : "off"};
-    json_t *webhooks;
-    struct err err;
-
-    if (ask_json(command->conn, sql_webhooks_list, params, COUNT(params), &webhooks, &err) != OK)
-        return webhooks_fail(command, &err);
-    table_print(webhooks, list_columns, COUNT(list_columns),
-                failing ? "no webhook has trouble" : "no webhooks",
-                command->args->flags & CLI_JSON);
-    json_decref(webhooks);
-    return EXIT_SUCCESS;
-}
-
-int webhooks_print_line(struct webhooks_command *command)
-{
-    return print_list(command, webhooks_id(command), false);
-}
-
-static int list(const struct config *config, const struct cli_args *args)
-{
-    struct webhooks_command command;
-    int code = webhooks_open(&command, config, args, NULL);
-
-    if (code == EXIT_SUCCESS)
-        code = print_list(&command, NULL, args->flags & CLI_FAILING);
-    webhooks_close(&command);
-    return code;
-}
-
 /* ---------------------------------------------------------------- the actions */
 
 const struct cli_command cli_webhooks_actions[CLI_WEBHOOKS_ACTION_COUNT] = {
@@ -175,9 +127,13 @@ const struct cli_command cli_webhooks_actions[CLI_WEBHOOKS_ACTION_COUNT] = {
      .flags = CLI_JSON | CLI_FAILING,
      .usage = "webhooks [list] [--failing] [--json]",
      .summary = "each webhook with its health, what waits for it and what was given up",
-     .help = "URLs are shown without what may be a credential: what stands before @ and behind the "
-             "path.",
-     .run = list},
+     .help =
+         "URLs are shown without what may be a credential: what stands before @ and behind the "
+         "path.\n"
+         "A webhook that is rejected is told nothing, since the daemon cannot read what it asks "
+         "for;\n"
+         "webhooks show says why.",
+     .run = cli_webhooks_list},
     {.name = "webhooks show",
      .flags = CLI_JSON | CLI_LIMIT,
      .min_words = 1,

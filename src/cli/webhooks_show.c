@@ -51,11 +51,10 @@ static enum result load(struct webhooks_command *command, json_t **webhook, json
 {
     const char *limit = cli_value(command->args, CLI_LIMIT);
     const char *params[] = {webhooks_id(command), limit ? limit : USUAL_LIMIT};
-    const char *list_params[] = {webhooks_id(command), "off"};
     json_t *line;
 
     if (ask_json(command->conn, sql_webhooks_show, params, 1, webhook, err) != OK ||
-        ask_json(command->conn, sql_webhooks_list, list_params, 2, &line, err) != OK)
+        webhooks_load_lines(command, webhooks_id(command), false, &line, err) != OK)
         return FAILED;
     json_object_update_missing(*webhook, json_array_get(line, 0));
     json_decref(line);

@@ -58,7 +58,7 @@ test("list shows each webhook without credentials; --failing only those with tro
     { ...line(bad), last_success: undefined },
     {
       id: bad.id, name: bad.name, url: bad.receiver.url(), owner: owner.id, active: true, disabled_reason: null,
-      health: "failing", failing_since: line(bad).failing_since, consecutive_failures: 1, pending: 0, failed: 1, last_success: undefined,
+      health: "failing", failing_since: line(bad).failing_since, consecutive_failures: 1, pending: 0, failed: 1, last_success: undefined, rule_error: null,
     },
   );
   assert.match(line(bad).failing_since, /^20..-/);
@@ -71,6 +71,27 @@ test("list shows each webhook without credentials; --failing only those with tro
   const troubled = await webhooks("list", "--failing");
   assert.ok(troubled.includes(bad.id) && !troubled.includes(good.id));
   assert.equal(await webhooks(), table, "list is meant when nothing is said");
+});
+
+test("a webhook that the daemon cannot read is not called healthy, and show says why", async (t) => {
+  const good = await endpoint(t, () => 200);
+  const filter = await endpoint(t, () => 200);
+  const header = await endpoint(t, () => 200);
+  // as they may be from before the database refused them
+  await env.db.query("alter table public.webhooks disable trigger check_webhook");
+  await env.db.query("update public.webhooks set filter = 'title=match.[a' where id = $1", [filter.id]);
+  await env.db.query(`update public.webhooks set headers = '{"Host": "x"}' where id = $1`, [header.id]);
+  await env.db.query("alter table public.webhooks enable trigger check_webhook");
+  const failing = await asJson("list", "--failing");
+  const line = (hook) => failing.find(({ id }) => id === hook.id);
+  assert.equal(line(good), undefined);
+  assert.equal(line(filter).health, "rejected");
+  assert.match(line(filter).rule_error, /^column filter: term 1 of the condition, "title=match\.\[a"/);
+  assert.match(line(header).rule_error, /headers must not set Host/);
+  assert.match(await webhooks("show", filter.id), /rule_error +column filter: /);
+  assert.equal((await asJson("show", good.id)).rule_error, null);
+  const [off] = await asJson("disable", filter.id);
+  assert.equal(off.health, "disabled");
 });
 
 test("show has the endpoint and its last attempts, and never the secret", async (t) => {

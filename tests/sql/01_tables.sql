@@ -318,6 +318,7 @@ select bag_eq(
   ('notifications', 'free_dedupe_key', 'BEFORE INSERT FOR EACH ROW WHEN ((new.dedupe_key IS NOT NULL)) EXECUTE FUNCTION pgherald.free_dedupe_key()'),
   ('notifications', 'sync_read', 'BEFORE INSERT OR UPDATE OF is_read, read_at, seen_at FOR EACH ROW EXECUTE FUNCTION pgherald.sync_notification_read()'),
   ('users', 'delete_notifications', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_user_notifications()'),
+  ('webhooks', 'check_webhook', 'BEFORE INSERT OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.check_webhook()'),
   ('webhooks', 'clear_disabled_reason', 'BEFORE UPDATE FOR EACH ROW WHEN ((new.is_active AND (new.disabled_reason IS NOT NULL))) EXECUTE FUNCTION pgherald.clear_disabled_reason()'),
   ('webhooks', 'delete_deliveries', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_webhook_deliveries()'),
   ('webhooks', 'forget_health', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.reset_webhook_health()'),

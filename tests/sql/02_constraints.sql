@@ -24,6 +24,9 @@ exception
 end
 $$;
 
+-- It says the same in words, before the constraints are asked: 07_webhooks.sql.
+alter table public.webhooks disable trigger check_webhook;
+
 create temporary table bad (statement text, constraint_name text);
 insert into bad values
   ('update public.users set email = ''no address''', 'users_email_check'),

@@ -24,6 +24,69 @@ select is(tap.call('service_role', null, 'select w.secret like ''whsec_%'' from 
 select is((select user_id from public.webhooks where name = 'all'), null, 'without a user');
 select is(tap.call('authenticated', tap.ann(), 'select count(id) from public.webhooks'), '1', 'which users do not see');
 
+-- ---------------------------------------------------------------- what is wrong is said by the column
+
+insert into public.webhooks (name, url, events) values ('asked', 'http://a', '{*}');
+create function pg_temp.said(change text) returns text language plpgsql as $$
+begin
+  execute 'update public.webhooks set ' || change || ' where name = ''asked''';
+  return 'taken';
+exception when check_violation then
+  return sqlerrm;
+end
+$$;
+select alike(pg_temp.said(change), 'webhooks.' || message, change)
+from (values
+  ($$name = ''$$, 'name: it is empty'),
+  ($$url = 'ftp://a'$$, 'url: it begins with http:// or https://%'),
+  ($$url = 'http://me:word@a'$$, 'url: no credentials in it%'),
+  ($$events = '{}'$$, 'events: at least one pattern%'),
+  ($$events = '{memories.*,memories.inserted}'$$, $$events: 'memories.inserted' is no pattern of an event%$$),
+  ($$events = '{insert}'$$, $$events: 'insert' is no pattern%$$),
+  ($$secret = 'whsec_short'$$, 'secret: whsec_ and the base64 of 24 to 64 bytes%'),
+  ($$headers = '[]'$$, 'headers: an object of strings%'),
+  ($$headers = '{"Webhook-Id": "x"}'$$, 'headers: Webhook-Id cannot be set%'),
+  ($$headers = '{"ok": "x", "HOST": "x"}'$$, 'headers: HOST cannot be set%'),
+  ($$headers = '{"n": 1}'$$, 'headers: the value of n is not a string'),
+  ($$headers = '{"n": "a\nb: c"}'$$, 'headers: the value of n has a control character'),
+  ($$headers = '{"a b": "x"}'$$, 'headers: a name in it is not a header''s name'),
+  ($$timeout_seconds = 61$$, 'timeout_seconds: 1 to 60 seconds'),
+  ($$max_retries = 21$$, 'max_retries: 0 to 20 attempts%'),
+  ($$ordering = 'row'$$, 'ordering: none, or key%'),
+  ($$rate_limit_per_second = 0$$, 'rate_limit_per_second: 1 to 1000000%'),
+  ($$max_concurrency = 1001$$, 'max_concurrency: 1 to 1000%'),
+  ($$retry_schedule = '{0}'$$, 'retry_schedule: 1 to 20 waits of 1 to 86400 seconds%'),
+  ($$retry_schedule = '{}'$$, 'retry_schedule: 1 to 20 waits%'),
+  ($$retry_schedule = '{{1,2}}'$$, 'retry_schedule: 1 to 20 waits%'),
+  ($$payload_format = 'xml'$$, 'payload_format: standard, supabase or cloudevents'),
+  ($$columns = '{}'$$, 'columns: at least one%'),
+  ($$filter = 'status=foo.1'$$, $$filter: term 1: 'foo' is no operator; there are eq %$$),
+  ($$filter = 'a=eq.1,b'$$, 'filter: term 2 is not column=operator.value%')) as t (change, message);
+select is(pg_temp.said(change), 'taken', change)
+from (values
+  ($$events = '{public.memories.insert,mem*.delete,"odd table.update",*}'$$),
+  ($$headers = '{"X-A": "a\tb \u00e9", "authorization": ""}'$$),
+  ($$retry_schedule = '{1,86400}'$$), ('retry_schedule = null'), ('columns = null'), ('max_concurrency = null'),
+  ('filter = null'), ($$filter = E' \n'$$)) as t (change);
+
+-- What the program's parser takes has to pass; and what it refuses for its form alone has not.
+select is(pgherald.condition_error(condition), null, 'taken: ' || condition)
+from unnest(array['a=eq.', 'a=eq.x=y', 'old.a=not.in.("b,c",(d),e\)', '"odd, name"=is.Changed', 't=match.^(a|b)=\',
+  't=like.a"b,c"', 'a=in.()', 'old."x"=is.NULL', ' a =eq.1', 'a=eq.)', 'a=isdistinct.null,b=not.imatch.\yword\y', 'a=eq."x\"y"']) as condition;
+select isnt(pgherald.condition_error(condition), null, 'refused: ' || left(condition, 20))
+from unnest(array['a', 'a=', 'a=1', '=eq.1', 'old.=eq.1', 'a=EQ.1', 'a=not.not.eq.1', 'a=eq.1,', ',a=eq.1', 'a=eq."1', 'a=eq.(1',
+  'a=in.1', 'a=in.(1)2', 'a=is.maybe', 'old.a=is.changed', repeat('a', 16385)]) as condition;
+
+-- A row from before the check can still be switched off.
+alter table public.webhooks disable trigger check_webhook;
+update public.webhooks set filter = 'nonsense', headers = '{"n": 1}', events = '{insert}' where name = 'asked';
+alter table public.webhooks enable trigger check_webhook;
+select is(pg_temp.said('is_active = false'), 'taken', 'what is wrong from before keeps nobody from switching it off');
+select matches(pg_temp.said($$filter = 'nonsense2'$$), 'filter: term 1', 'but is told to who writes it again');
+select is(tap.attempt('authenticated', tap.ann(), $$insert into public.webhooks (user_id, name, url, events, filter) values (auth.uid(), 'x', 'http://a', '{*}', 'a=b')$$),
+  '23514', 'an owner is told too, who may not call the functions');
+delete from public.webhooks where name = 'asked';
+
 -- ---------------------------------------------------------------- rotation
 
 select is(tap.attempt('authenticated', tap.bob(), format('select public.rotate_webhook_secret(%L)', (select id from made))), 'P0002', 'nobody rotates another one''s secret');
