@@ -76,7 +76,8 @@ async function dispatch(env) {
   const count = async (what) => (await env.row(`select count(*)::int as n from public.webhook_deliveries where ${what}`)).n;
   while ((await count("status = 'pending'")) === DELIVERIES) await sleep(5);
   const from = process.hrtime.bigint();
-  while ((await count("status = 'pending'")) > 0) await sleep(50);
+  // by the index of what is pending: counting them all would be a load of its own
+  while ((await env.row("select exists (select from public.webhook_deliveries where status = 'pending') as any")).any) await sleep(50);
   const seconds = Number(process.hrtime.bigint() - from) / 1e9;
   if ((await count("status = 'delivered' and attempts = 1")) !== DELIVERIES) throw new Error("not all were delivered at the first attempt");
   if ((await env.row("select count(*)::int as n from public.webhook_attempts where status_code = 204")).n !== DELIVERIES) throw new Error("not every attempt was recorded");

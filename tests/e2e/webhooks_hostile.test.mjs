@@ -7,12 +7,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Env, eventually, sleep, temporaryFolder } from "./harness.mjs";
+import { Env, binary, eventually, sleep, temporaryFolder } from "./harness.mjs";
 import { Receiver } from "./receiver.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const TIMEOUT_S = 2;
 const HEALTHY = 60; // deliveries in a round
+// The address sanitizer keeps what is freed for a while.
+const SPARE = readFileSync(binary).includes("__asan_init") ? 10 : 1;
 
 let env, owner, names, healthy, trap, memory, usual;
 
@@ -111,7 +113,7 @@ async function endures(t, url, reason, { status = null, columns } = {}) {
   }, "the bad one's first attempt", 20000);
   assert.equal(first.status_code, status);
   if (reason) assert.match(first.error, reason);
-  assert.ok(peak() < memory + 60, `memory grew from ${memory} to ${peak()} MB`);
+  assert.ok(peak() < memory + 40 * SPARE, `memory grew from ${memory} to ${peak()} MB`);
   return { id, first };
 }
 
@@ -320,6 +322,42 @@ test("one that asks for patience gets it", async (t) => {
   await eventually(async () => (await env.row("select count(*)::int as n from public.webhook_deliveries where webhook_id = $1 and status <> 'delivered'", [id])).n === 0, "all delivered", 60000);
 });
 
+// How many seconds after its attempt the next one is due.
+const wait = async (id) => {
+  const row = await env.row(
+    `select extract(epoch from d.next_attempt_at - a.attempted_at)::float as s, d.attempts from public.webhook_deliveries d
+     join public.webhook_attempts a on a.delivery_id = d.id and a.attempt = d.attempts where d.webhook_id = $1 order by d.id desc limit 1`, [id]);
+  return row?.s;
+};
+
+test("one that names a date, a time without end, or nonsense, and what it said is not kept for the next", async (t) => {
+  let headers;
+  const raw = await server(t, (socket) => {
+    const answer = () => socket.write(head(503, ...headers(), "content-length: 0"));
+    socket.on("data", answer);
+    answer();
+  });
+  for (const [says, lines, from, to] of [
+    ["a date", () => [`retry-after: ${new Date(Date.now() + 600_000).toUTCString()}`], 590, 730],
+    ["none: the schedule", () => [], 3, 7],
+    ["a date that is past", () => ["retry-after: Fri, 31 Dec 1999 23:59:59 GMT"], 3, 7],
+    ["a week", () => ["retry-after: 604800"], 86390, 86410],
+    ["more seconds than a number holds", () => ["retry-after: 99999999999999999999"], 3, 7],
+    ["a date beyond any bound", () => ["retry-after: Fri, 31 Dec 9999 23:59:59 GMT"], 86390, 86410],
+    ["less than nothing", () => ["retry-after: -5"], 3, 7],
+    ["nonsense", () => ["retry-after: soon"], 3, 7],
+  ]) {
+    headers = lines;
+    // a webhook each, since it is left alone for a while; the connection to the same address is used again
+    const id = await webhook(t, raw.url, { max_retries: 9, retry_schedule: "{5}" });
+    await env.caughtUp();
+    await remember();
+    const s = await eventually(() => wait(id), says);
+    assert.ok(s >= from && s <= to, `${says}: tried again after ${s} s`);
+    await env.db.query("delete from public.webhooks where id = $1", [id]);
+  }
+});
+
 test("one that is gone is not asked again", async (t) => {
   const raw = await server(t, (socket) => socket.end(head(410, "content-length: 0", "connection: close")));
   const { id } = await endures(t, raw.url, /^HTTP 410/, { status: 410, columns: { max_retries: 9 } });
@@ -345,7 +383,7 @@ test("all at once: the healthy endpoint goes on, and memory stays where it was",
     const took = await round();
     assert.ok(took < 8 * usual + 3000, `round ${i}: ${took} ms, usually ${usual} ms`);
   }
-  assert.ok(peak() < memory + 120, `memory grew from ${memory} to ${peak()} MB`);
+  assert.ok(peak() < memory + 60 * SPARE, `memory grew from ${memory} to ${peak()} MB`);
 });
 
 test("the proxies of the environment were never asked", () => {
