@@ -2,6 +2,7 @@
 --
 -- Whoever writes a webhook that can never be called, or never as it was meant, learns it at once and
 -- by the name of the column. The constraints of the table stay: they hold whatever becomes of this.
+-- And deleting one does not wait for those who deliver.
 
 -- ---------------------------------------------------------------- conditions
 
@@ -162,3 +163,24 @@ comment on function pgherald.check_webhook() is 'pgherald: trigger that says wha
 revoke execute on function pgherald.check_webhook() from public, anon, authenticated, service_role;
 create or replace trigger check_webhook before insert or update on public.webhooks
   for each row execute function pgherald.check_webhook();
+
+-- ---------------------------------------------------------------- deleting a webhook
+
+-- As in 007, but it waits for no dispatcher: two that wait for each other's deliveries end in a deadlock, which
+-- the owner would be told. What is being recorded stays behind, for dispatch_sweep.sql and the retention.
+-- The health goes first, since that one is waited for, and then nothing is held that a dispatcher waits for.
+create or replace function pgherald.delete_webhook_deliveries() returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  delete from pgherald.webhook_health where webhook_id = old.id;
+  delete from public.webhook_deliveries
+  where id in (select d.id from public.webhook_deliveries d where d.webhook_id = old.id for update skip locked);
+  return null;
+end
+$$;
+comment on function pgherald.delete_webhook_deliveries() is 'pgherald: trigger that clears the outbox of a deleted webhook';
+revoke execute on function pgherald.delete_webhook_deliveries() from public;
+drop trigger if exists forget_health on public.webhooks;

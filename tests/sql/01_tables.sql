@@ -321,7 +321,6 @@ select bag_eq(
   ('webhooks', 'check_webhook', 'BEFORE INSERT OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.check_webhook()'),
   ('webhooks', 'clear_disabled_reason', 'BEFORE UPDATE FOR EACH ROW WHEN ((new.is_active AND (new.disabled_reason IS NOT NULL))) EXECUTE FUNCTION pgherald.clear_disabled_reason()'),
   ('webhooks', 'delete_deliveries', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.delete_webhook_deliveries()'),
-  ('webhooks', 'forget_health', 'AFTER DELETE FOR EACH ROW EXECUTE FUNCTION pgherald.reset_webhook_health()'),
   ('webhooks', 'reset_health', 'AFTER UPDATE FOR EACH ROW WHEN ((new.is_active AND ((NOT old.is_active) OR (new.url IS DISTINCT FROM old.url)))) EXECUTE FUNCTION pgherald.reset_webhook_health()') $want$,
   'the other triggers');
 

@@ -143,6 +143,20 @@ first_ends commit; second_ends
 same "the second of two that record the same finds nothing to do" "$second_answer" ""
 same "and it counts once" "$(sql $db -c "select count(*) from public.webhook_attempts")" 3
 
+# Whoever deletes a webhook waits for nobody who records, so neither ends in a deadlock.
+sql $db -c "delete from public.webhook_deliveries"
+deliver d1; deliver d2
+first "update public.webhook_deliveries set last_error = 'x' where message_id = 'd2'"
+second "delete from public.webhooks where id = '$hook'"
+second_ends
+same "a webhook goes while its delivery is being recorded" "$second_answer" ""
+same "with the deliveries that nobody works on" "$(sql $db -c "select string_agg(message_id, ',') from public.webhook_deliveries")" d2
+echo "update public.webhook_deliveries set last_error = 'x' where message_id = 'd1';" >&"${FIRST[1]}"
+first_ends commit
+sql $db -f sql/queries/dispatch_sweep.sql
+same "the sweep closes what was left" "$(sql $db -c "select status from public.webhook_deliveries")" failed
+sql $db -c "delete from public.webhook_deliveries" -c "insert into public.webhooks (id, name, url, events, ordering) values ('$hook', 'w', 'http://a', '{*}', 'key')"
+
 # Two dispatchers that claim and record as fast as they can, and a pipeline that writes.
 for w in 1 2; do
   for i in $(seq 40); do
