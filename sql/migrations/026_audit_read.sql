@@ -59,64 +59,77 @@ grant execute on function pgherald.audit_unknown_tables(text[]) to service_role;
 -- ---------------------------------------------------------------- OCSF
 
 -- An entry as OCSF 1.3.0 Entity Management (class 3004). Attributes that have no value are left out; what
--- the class has no word for is in `unmapped`. Source: schema.ocsf.io/1.3.0/classes/entity_management
+-- the class has no word for is in `unmapped`. Not in SQL, which would plan it anew for each of many entries.
+-- Source: schema.ocsf.io/1.3.0/classes/entity_management
 create or replace function pgherald.audit_ocsf(entry public.audit_logs) returns jsonb
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-      'class_uid', 3004, 'class_name', 'Entity Management',
-      'category_uid', 3, 'category_name', 'Identity & Access Management',
-      'activity_id', o.activity, 'activity_name', o.activity_name,
-      'type_uid', 300400 + o.activity, 'type_name', 'Entity Management: ' || case o.activity when 99 then 'Other' else o.activity_name end,
-      'severity_id', 1, 'severity', 'Informational',
-      'status_id', case when o.failed then 2 else 1 end, 'status', case when o.failed then 'Failure' else 'Success' end,
-      'time', floor(1000 * extract(epoch from entry.occurred_at))::bigint,
-      'metadata', jsonb_strip_nulls(jsonb_build_object(
-        'version', '1.3.0',
-        'product', jsonb_build_object('name', 'pgherald', 'vendor_name', 'pgherald'),
-        'uid', entry.id::text,
-        'log_name', 'audit_logs',
-        'event_code', entry.action,
-        'correlation_uid', entry.xid::text,
-        'sequence', entry.ordinal,
-        'original_time', to_char(entry.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))),
-      'entity', jsonb_strip_nulls(jsonb_build_object(
-        'name', entry.resource_type || coalesce('/' || o.old_key, ''),
-        'uid', o.old_key,
-        'type_id', 99, 'type', entry.resource_type)))
-    || case when entry.new_values is null then '{}' else jsonb_build_object('entity_result',
-      jsonb_strip_nulls(jsonb_build_object(
-        'name', entry.resource_type || coalesce('/' || entry.resource_id, ''),
-        'uid', entry.resource_id,
-        'type_id', 99, 'type', entry.resource_type)) || jsonb_build_object('data', entry.new_values)) end
-    || case when o.actor = '{}' then '{}' else jsonb_build_object('actor', o.actor) end
-    || case when entry.ip_address is null then '{}' else
-      jsonb_build_object('src_endpoint', jsonb_build_object('ip', host(entry.ip_address))) end
-    || case when o.request = '{}' then '{}' else jsonb_build_object('http_request', o.request) end
-    || jsonb_build_object('unmapped', jsonb_strip_nulls(jsonb_build_object(
-        'changed_fields', to_jsonb(entry.changed_fields), 'commit_lsn', entry.commit_lsn))
-      || case when entry.old_values is null then '{}' else jsonb_build_object('old_values', entry.old_values) end
-      || case when entry.context is null then '{}' else jsonb_build_object('context', entry.context) end)
-  from (
-    select n.activity, n.activity_name,
-      entry.action = 'audit_revert' and entry.new_values ? 'error' as failed,
-      coalesce(entry.old_resource_id, entry.resource_id) as old_key,
-      jsonb_strip_nulls(jsonb_build_object(
-        'user', case when entry.user_id is not null then jsonb_build_object('uid', entry.user_id)
-          when entry.context ? 'session_user' then jsonb_build_object('name', entry.context ->> 'session_user') end,
-        'session', case when entry.session_id is not null then jsonb_build_object('uid', entry.session_id) end,
-        'app_name', entry.context ->> 'application_name')) as actor,
-      jsonb_strip_nulls(jsonb_build_object(
-        'user_agent', entry.user_agent,
-        'http_method', case when upper(entry.context ->> 'method') in ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE')
-          then upper(entry.context ->> 'method') end,
-        'url', case when entry.context ? 'path' then jsonb_build_object('path', entry.context ->> 'path') end)) as request
-    from (values ('insert', 1, 'Create'), ('read', 2, 'Read'), ('audit_read', 2, 'Read'), ('audit_export', 2, 'Read'),
-      ('update', 3, 'Update'), ('delete', 4, 'Delete'), ('truncate', 4, 'Delete'), (entry.action, 99, entry.action)) as n (action, activity, activity_name)
-    where n.action = entry.action
-    order by n.activity
-    limit 1) as o
+declare
+  activity constant int := case
+    when entry.action = 'insert' then 1
+    when entry.action in ('read', 'audit_read', 'audit_export') then 2
+    when entry.action = 'update' then 3
+    when entry.action in ('delete', 'truncate') then 4
+    else 99 end;
+  caption constant text := case activity when 1 then 'Create' when 2 then 'Read' when 3 then 'Update' when 4 then 'Delete' end;
+  failed constant boolean := entry.action = 'audit_revert' and entry.new_values ? 'error';
+  old_key constant text := coalesce(entry.old_resource_id, entry.resource_id);
+  method constant text := upper(entry.context ->> 'method');
+  event jsonb := jsonb_build_object(
+    'class_uid', 3004, 'class_name', 'Entity Management',
+    'category_uid', 3, 'category_name', 'Identity & Access Management',
+    'activity_id', activity, 'activity_name', coalesce(caption, entry.action),
+    'type_uid', 300400 + activity, 'type_name', 'Entity Management: ' || coalesce(caption, 'Other'),
+    'severity_id', 1, 'severity', 'Informational',
+    'status_id', case when failed then 2 else 1 end, 'status', case when failed then 'Failure' else 'Success' end,
+    'time', floor(1000 * extract(epoch from entry.occurred_at))::bigint,
+    'metadata', jsonb_strip_nulls(jsonb_build_object(
+      'version', '1.3.0',
+      'product', jsonb_build_object('name', 'pgherald', 'vendor_name', 'pgherald'),
+      'uid', entry.id::text,
+      'log_name', 'audit_logs',
+      'event_code', entry.action,
+      'correlation_uid', entry.xid::text,
+      'sequence', entry.ordinal,
+      'original_time', to_char(entry.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))),
+    'entity', jsonb_strip_nulls(jsonb_build_object(
+      'name', entry.resource_type || coalesce('/' || old_key, ''), 'uid', old_key,
+      'type_id', 99, 'type', entry.resource_type)));
+  part jsonb;
+  unmapped jsonb := jsonb_strip_nulls(jsonb_build_object('changed_fields', to_jsonb(entry.changed_fields), 'commit_lsn', entry.commit_lsn));
+begin
+  if entry.new_values is not null then
+    event := event || jsonb_build_object('entity_result', jsonb_strip_nulls(jsonb_build_object(
+        'name', entry.resource_type || coalesce('/' || entry.resource_id, ''), 'uid', entry.resource_id,
+        'type_id', 99, 'type', entry.resource_type)) || jsonb_build_object('data', entry.new_values));
+  end if;
+  part := jsonb_strip_nulls(jsonb_build_object(
+    'user', case when entry.user_id is not null then jsonb_build_object('uid', entry.user_id)
+      when entry.context ? 'session_user' then jsonb_build_object('name', entry.context ->> 'session_user') end,
+    'session', case when entry.session_id is not null then jsonb_build_object('uid', entry.session_id) end,
+    'app_name', entry.context ->> 'application_name'));
+  if part <> '{}' then
+    event := event || jsonb_build_object('actor', part);
+  end if;
+  if entry.ip_address is not null then
+    event := event || jsonb_build_object('src_endpoint', jsonb_build_object('ip', host(entry.ip_address)));
+  end if;
+  part := jsonb_strip_nulls(jsonb_build_object(
+    'user_agent', entry.user_agent,
+    'http_method', case when method in ('CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'TRACE') then method end,
+    'url', case when entry.context ? 'path' then jsonb_build_object('path', entry.context ->> 'path') end));
+  if part <> '{}' then
+    event := event || jsonb_build_object('http_request', part);
+  end if;
+  if entry.old_values is not null then
+    unmapped := unmapped || jsonb_build_object('old_values', entry.old_values);
+  end if;
+  if entry.context is not null then
+    unmapped := unmapped || jsonb_build_object('context', entry.context);
+  end if;
+  return event || jsonb_build_object('unmapped', unmapped);
+end
 $$;
 comment on function pgherald.audit_ocsf(public.audit_logs) is 'pgherald: an entry of the audit trail as OCSF Entity Management';
 revoke execute on function pgherald.audit_ocsf(public.audit_logs) from public, anon, authenticated, service_role;
@@ -289,6 +302,13 @@ begin
   if p_xid is null and (p_tables is null or p_since is null) then
     raise exception 'audit_revert: name a transaction (p_xid), or tables and since when (p_tables, p_since)'
       using errcode = 'invalid_parameter_value';
+  end if;
+  if p_xid is not null and (
+    select count(distinct l.commit_lsn) from public.audit_logs l
+    where l.xid = p_xid and (p_since is null or l.occurred_at >= p_since) and (p_until is null or l.occurred_at <= p_until)) > 1
+  then
+    raise exception 'several transactions had the number %', p_xid
+      using errcode = 'cardinality_violation', hint = 'Numbers come round after 4 billion transactions: say since when, or until when (--since, --until).';
   end if;
   if p_tables is not null then
     select array_agg(n) into names from unnest(p_tables) as t, unnest((pgherald.audit_table(t)).names) as n;

@@ -274,7 +274,7 @@ const struct cli_command cli_audit_actions[CLI_AUDIT_ACTION_COUNT] = {
     {.name = "audit revert",
      .flags = CLI_JSON | CLI_TABLE | CLI_SINCE | CLI_UNTIL | CLI_APPLY | CLI_FORCE,
      .max_words = 1,
-     .usage = "audit revert XID [--apply [--force]] [--json]\n"
+     .usage = "audit revert XID [--since TIME] [--until TIME] [--apply [--force]] [--json]\n"
               "       pgherald audit revert --table NAMES --since TIME [--until TIME] [--apply "
               "[--force]] "
               "[--json]",

@@ -13,6 +13,7 @@
 
 #define USUAL_LIMIT 20
 #define LIMIT_TEXT 24
+#define NAME_TEXT 160
 
 #define BLOCK 500 /* entries: a table is written so many at a time, each block with its heading */
 
@@ -60,6 +61,41 @@ static void condition_close(struct condition *condition)
     if (condition->types)
         types_unref(condition->types);
     pg_sync_close(condition->conn);
+}
+
+static const struct entry_column *find_column(const struct entry_table *table, struct str name)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (str_eq(table->columns[i].name, name))
+            return &table->columns[i];
+    return NULL;
+}
+
+/* What can never hold is a slip. A column that is not there may have been, so that is only told. */
+static enum result check_columns(const struct condition *condition, const char *name,
+                                 struct err *err)
+{
+    const struct entry_table *table;
+
+    char whole[NAME_TEXT]; /* as audit_table() takes it; quoted ones have no columns here */
+
+    if (!condition->predicate)
+        return OK;
+    snprintf(whole, sizeof(whole), "%s%s", strchr(name, '.') ? "" : "public.", name);
+    if (tables_find(condition->tables, str_c(whole), &table, err) != OK)
+        return FAILED;
+    for (size_t i = 0; i < predicate_count(condition->predicate); i++) {
+        struct str column = predicate_column(condition->predicate, i), operand;
+        const struct entry_column *found = find_column(table, column);
+
+        if (!found && table->column_count > 0)
+            fprintf(stderr, "pgherald: %s has no column \"%.*s\" now\n", whole, STR_ARG(column));
+        if (found && predicate_is_misfit(condition->predicate, i,
+                                         types_find(condition->types, found->type), &operand))
+            return err_set(err, "--where: \"%.*s\" is no value of column \"%.*s\" of %s",
+                           STR_ARG(operand), STR_ARG(column), whole);
+    }
+    return OK;
 }
 
 static bool kind_of(const char *action, enum change_kind *kind)
@@ -143,8 +179,11 @@ static enum result take_entry(void *arg, const struct pg_rows *rows, bool *more,
 static enum result list(struct audit_command *command, struct listing *listing,
                         const char *const *params, struct err *err)
 {
-    if (audit_begin(command, "audit_read", params[0], err) != OK ||
-        audit_each(command, sql_audit_log, params, PARAMS, take_entry, listing, err) != OK)
+    if (audit_begin(command, "audit_read", params[0], err) != OK)
+        return FAILED;
+    if (params[0] && check_columns(&listing->condition, params[0], err) != OK)
+        return FAILED;
+    if (audit_each(command, sql_audit_log, params, PARAMS, take_entry, listing, err) != OK)
         return FAILED;
     if (listing->json)
         audit_print_end(listing->count);

@@ -26,7 +26,7 @@ static int check(struct revert *revert, const struct cli_args *args)
         fprintf(stderr, "pgherald: \"%.40s\" is no number of a transaction\n", xid);
         return EX_USAGE;
     }
-    if (xid ? args->flags & (CLI_TABLE | CLI_SINCE | CLI_UNTIL)
+    if (xid ? args->flags & CLI_TABLE
             : (args->flags & (CLI_TABLE | CLI_SINCE)) != (CLI_TABLE | CLI_SINCE)) {
         fputs("pgherald: name a transaction, or a table and since when; pgherald audit --help\n",
               stderr);

@@ -66,6 +66,9 @@ describe("pgherald audit", { timeout: 120000 }, () => {
     assert.deepEqual(await keys("rank=gt.1.00000000000000000000000000000001"), ["delete 2", "insert 2"]);
     assert.deepEqual(await keys("old.title=eq.first,title=like.ren*"), ["update 1"]);
     assert.deepEqual(await keys("title=eq.nothing"), []);
+    await env.db.query("alter table notes add extra int");
+    assert.deepEqual((await audit("log", "--table", "notes", "--where", "titel=is.null,extra=eq.1")).stderr, 'pgherald: public.notes has no column "titel" now\n');
+    await env.db.query("alter table notes drop extra");
     const { code, stderr } = await audit("log", "--where", "title");
     assert.equal(code, 64);
     assert.match(stderr, /--where/);
@@ -82,6 +85,7 @@ describe("pgherald audit", { timeout: 120000 }, () => {
       [["log", "--user", "ann"], 64],
       [["log", "--limit", "0"], 64],
       [["log", "--where", "title=is.what"], 64],
+      [["log", "--table", "notes", "--where", "rank=eq.first"], 1, '"first" is no value of column "rank" of public.notes'],
       [["log", "--table", "nots"], 1, "neither the database nor the audit trail has nots"],
       [["export", "--format", "csv", "--table", "nots"], 1, "has nots"],
       [["revert", "--table", "notes,nots", "--since", "1h"], 1, "has nots"],
@@ -95,6 +99,7 @@ describe("pgherald audit", { timeout: 120000 }, () => {
       [["revert", "word"], 64],
       [["revert", "--table", "notes"], 64],
       [["revert", "5", "--force"], 64],
+      [["revert", "5", "--table", "notes"], 64],
       [["export"], 64],
       [["export", "--format", "xml"], 64],
       [["export", "--format", "csv", "--output", "/nowhere/file"], 1, "/nowhere/file: No such file"],
@@ -104,6 +109,16 @@ describe("pgherald audit", { timeout: 120000 }, () => {
       assert.match(answer.stderr, /^pgherald: /);
       assert.ok(answer.stderr.includes(says), answer.stderr);
     }
+  });
+
+  test("where nothing is installed, how to is said", async () => {
+    const { code, stderr } = await new Promise((done) => {
+      const child = spawn(binary, ["audit"], { env: { ...env.environment, PGHERALD_DATABASE_URL: env.cluster.url("postgres") } });
+      let text = "";
+      child.stderr.on("data", (chunk) => (text += chunk));
+      child.once("close", (status) => done({ code: status, stderr: text }));
+    });
+    assert.deepEqual([code, stderr.split("\n")[1]], [1, "  hint: run pgherald init"]);
   });
 
   test("history: versions as a diff", async () => {

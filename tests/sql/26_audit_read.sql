@@ -80,5 +80,12 @@ end
 $$;
 select is(pg_temp.last('5') ->> 'n', '400', 'a row that goes to and fro between two keys is read in time');
 
+-- ---------------------------------------------------------------- numbers of transactions come round
+
+insert into public.audit_logs (occurred_at, commit_lsn, ordinal, xid, action, resource_type, resource_id, new_values)
+select '2026-11-23 12:00+00'::timestamptz - n * interval '1 year', '0/1'::pg_lsn + n, n, 7777, 'insert', 'public.wide', '9', '{"id": 9}' from generate_series(0, 1) as n;
+select throws_ok('select pgherald.audit_revert(7777)', '21000', 'several transactions had the number 7777', 'two are not undone as one');
+select is((select count(*) from pgherald.audit_revert(7777, p_since => '2026-01-01')), 1::bigint, 'since when tells them apart');
+
 select * from finish();
 rollback;
