@@ -53,7 +53,7 @@ struct pipeline {
     struct transaction txn;
     lsn_t checkpoint; /* of the session's start */
     lsn_t stored;     /* the last commit that is durable */
-    lsn_t idle;       /* up to here nothing is to come, but something was unsaved; else 0 */
+    lsn_t idle;       /* all up to here has come, but something was unsaved; else 0 */
     bool paused;
     struct buf held;      /* a message that waits for the types to be loaded */
     bool types_are_fresh; /* they were loaded for this very message */
@@ -154,8 +154,8 @@ static void confirm(struct pipeline *p, lsn_t durable)
     check_endpos(p, durable);
 }
 
-/* What the server said to be idle may be confirmed once nothing is unsaved here either: it does not
- * say it again. */
+/* Where the stream has come to may be confirmed once nothing is unsaved: the server does not say it
+ * again. */
 static void confirm_idle(struct pipeline *p)
 {
     lsn_t idle = p->idle;
@@ -309,8 +309,10 @@ static void process_commit(struct pipeline *p, const struct change *change)
         transaction_apply_rules(&p->txn, p->rules);
     transaction_reset(&p->txn);
     store_end_transaction(p->store, &mark);
-    if (p->store && store_is_idle(p->store))
-        confirm(p, change->end_lsn);
+    if (!p->store)
+        return;
+    p->idle = change->end_lsn; /* unless it has left something to store */
+    confirm_idle(p);
 }
 
 static enum result process_change(struct pipeline *p, struct change *change, struct str payload,

@@ -209,25 +209,28 @@ test("an idle slot moves on while other databases write", async (t) => {
   assert.equal(commit_lsn, "0/0", "nothing to store, so nothing was written");
 });
 
-// The server may say that it has nothing more while a batch commits, and it does not say so twice. A
-// standby that never answers makes that moment long.
+// What comes while a batch commits may leave nothing to store: the daemon's own commit, or the server's
+// word that there is no more, which it does not say twice. A standby that never answers makes that moment long.
 test("what was idle while a batch committed is confirmed once it has", async (t) => {
   const env = await Env.start({ cluster: await Cluster.start({ own: true }), seed: false });
+  const wait = async (names) => {
+    await env.admin(`alter system set synchronous_standby_names = '${names}'`);
+    await env.admin("select pg_reload_conf()");
+  };
   t.after(async () => {
+    await wait("");
     await env.stop();
     env.cluster.stop();
   });
-  const wait = async (names) => {
-    await env.db.query(`alter system set synchronous_standby_names = '${names}'`);
-    await env.db.query("select pg_reload_conf()");
-  };
   await env.db.query("set synchronous_commit to local; create table public.steps (id int primary key)");
   await env.caughtUp();
   await wait("nobody");
-  await env.db.query("insert into public.steps values (1)");
-  await eventually(() => env.row("select from pg_stat_activity where wait_event = 'SyncRep'"), "the batch to wait for the standby");
+  await eventually(async () => {
+    await env.db.query("insert into public.steps select count(*) from public.steps");
+    return env.row("select from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'pgherald store'");
+  }, "a batch to wait for the standby", 30000);
   const { at } = await env.row("select (pg_current_wal_lsn() - '0/0')::text as at");
-  await eventually(async () => (await env.stats()).server_lsn >= Number(at), "the server's word");
+  await eventually(async () => (await env.stats()).received_lsn >= Number(at), "the stream to be there", 30000);
   await wait("");
   await env.caughtUp(5000);
 });
