@@ -54,8 +54,9 @@ static struct str read_custom(struct lws *wsi, const char *name, char *room, int
     return len > 0 ? str_trim(str_from(room, (size_t)len)) : STR("");
 }
 
-/* `Authorization: Bearer`, else what Supabase's clients and gateways send. */
-static struct str read_credentials(struct lws *wsi, char *room, int size)
+/* `Authorization: Bearer`, else what Supabase's clients and gateways send. Supabase's gateway takes
+ * the key from the query, too; the operator's listener does not. */
+static struct str read_credentials(struct lws *wsi, bool admin, char *room, int size)
 {
     int len = lws_hdr_copy(wsi, room, size, WSI_TOKEN_HTTP_AUTHORIZATION);
     struct str scheme, text;
@@ -64,7 +65,11 @@ static struct str read_credentials(struct lws *wsi, char *room, int size)
         str_eq_nocase(scheme, STR("Bearer")))
         return str_trim(text);
     text = read_custom(wsi, "apikey:", room, size);
-    return text.len > 0 ? text : read_custom(wsi, "x-api-key:", room, size);
+    if (text.len == 0)
+        text = read_custom(wsi, "x-api-key:", room, size);
+    if (text.len == 0 && !admin)
+        text = str_c(lws_get_urlarg_by_name(wsi, "apikey=", room, size));
+    return text;
 }
 
 static bool is_announced(struct lws *wsi, struct exchange *exchange)
@@ -118,7 +123,7 @@ static void check_caller(struct lws *wsi, struct exchange *exchange)
 
     if (needs(exchange) == SCOPE_NONE)
         return;
-    text = read_credentials(wsi, room, sizeof(room));
+    text = read_credentials(wsi, exchange->admin, room, sizeof(room));
     if (text.len == 0) {
         answer_error(&exchange->answer, 401,
                      "Unauthorized: Send an API key or a token as Authorization: Bearer");

@@ -130,6 +130,53 @@ test("what a key has no scope for is refused, and the scope is named", async (t)
   assert.deepEqual(await token.json(), { error: "ApiKeyScopeMissing", message: 'The API key does not have the scope "token"' });
 });
 
+test("broadcasts by REST: with the scope, under the key's user, wherever the key stands", async (t) => {
+  await env.db.query("create policy send on realtime.messages for insert to authenticated with check (realtime.topic() = 'of ' || auth.uid())");
+  t.after(() => env.db.query("drop policy send on realtime.messages"));
+  const annKey = await makeKey(["broadcast"], { user: ann }), bobKey = await makeKey(["broadcast"], { user: bob });
+  const nobody = await makeKey(["broadcast"]), service = await makeKey(["broadcast", "service_role"]), other = await makeKey(["realtime", "token"], { user: ann });
+  await works(other.key); // the newest: then all are known
+  const listener = await connect(t, jwt(env.secret, { role: "service_role" }));
+  const topic = `of ${ann.id}`;
+  for (const config of [{ private: true }, { private: false }]) assert.equal((await listener.join(`realtime:${config.private ? topic : "open"}`, [], { config })).reply.payload.status, "ok");
+  let n = 0;
+  const post = async (headers, { private: secret = false, under = "/api/broadcast", query = "", batch = true } = {}) => {
+    const name = secret ? topic : "open", payload = { n: ++n };
+    const path = batch ? under : `${under}/${encodeURIComponent(name)}/events/e`;
+    const body = batch ? { messages: [{ topic: name, event: "e", payload, private: secret }] } : payload;
+    const args = [secret && !batch ? "private=true" : "", query].filter(Boolean).join("&");
+    const response = await fetch(env.url(path + (args && `?${args}`)), { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) });
+    const text = await response.text();
+    if (response.status === 202) assert.equal((await listener.broadcast()).payload.payload.n, n);
+    else assert.match(text, /^{"(error|message)":/);
+    return response.status;
+  };
+  const bearer = ({ key }) => ({ authorization: `Bearer ${key}` });
+  for (const under of ["/api/broadcast", "/realtime/v1/api/broadcast"]) {
+    for (const batch of [true, false]) {
+      for (const secret of [true, false]) {
+        const how = { under, batch, private: secret };
+        assert.equal(await post(bearer(annKey), how), 202);
+        assert.equal(await post({ apikey: annKey.key }, how), 202);
+        assert.equal(await post({ "x-api-key": annKey.key }, how), 202);
+        assert.equal(await post({}, { ...how, query: `apikey=${annKey.key}` }), 202);
+        assert.equal(await post(bearer(service), how), 202);
+        assert.equal(await post(bearer(bobKey), how), secret ? 403 : 202);
+        assert.equal(await post(bearer(nobody), how), secret ? 403 : 202);
+        assert.equal(await post(bearer(other), how), 403);
+        assert.equal(await post({}, how), 401);
+        assert.equal(await post({}, { ...how, query: "apikey=nonsense" }), 401);
+        assert.equal(await post({ authorization: "Bearer nonsense" }, { ...how, query: `apikey=${annKey.key}` }), 401, "what is said first counts");
+      }
+    }
+  }
+  await env.db.query("select public.revoke_api_key($1)", [annKey.id]);
+  await eventually(async () => (await post(bearer(annKey))) === 401, "the revoked key to be refused");
+  const tight = await makeKey(["broadcast"], { rate: 3 });
+  await eventually(async () => (await post(bearer(tight))) === 202, "the key to be known");
+  assert.deepEqual([await post(bearer(tight)), await post(bearer(tight)), await post(bearer(tight))], [202, 202, 429]);
+});
+
 test("junk is refused, whatever it is", async () => {
   const { key } = await makeKey(["*"]);
   await works(key);
@@ -442,6 +489,7 @@ test("admin_auth: metrics for those who may, health for all", async (t) => {
   };
   for (const path of ["/metrics", "/status.json"]) {
     assert.equal(await code(path), 401);
+    assert.equal(await code(`${path}?apikey=${admin.key}`), 401, "no key in a log of requests");
     assert.equal(await code(path, jwt(own.secret, { role: "authenticated" })), 403);
     assert.equal(await code(path, jwt("another secret, also long enough", { role: "service_role" })), 401);
     assert.equal(await code(path, other.key), 403, "a role is no scope");

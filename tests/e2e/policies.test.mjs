@@ -3,7 +3,7 @@
 import { test, before, after, beforeEach } from "node:test";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { Env, eventually, jwt } from "./harness.mjs";
+import { Env, eventually, jwt, sleep } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
 import { ages, subscribed, supabase } from "./clients.mjs";
 
@@ -198,6 +198,38 @@ test("claims that make a policy fail are told, and hide nothing from others", as
   assert.match(payload.message, /public\.docs.*SQLSTATE 22P02/);
   assert.ok(!stranger.frames.some((f) => f.event === "postgres_changes"));
   assert.equal(await asked(), before);
+});
+
+test("a policy that fails stops only its own table's messages, for those whom it fails, and says so", async (t) => {
+  await env.db.query(`drop table if exists public.notes; create table public.notes (like public.docs including all); alter table public.notes enable row level security;
+    grant select on public.notes to authenticated; create policy own on public.notes using (user_id = auth.uid());
+    create function public.broken_${suffix}(uuid) returns boolean language plpgsql stable as $$ begin raise exception 'no luck with %', $1; end $$;
+    create policy own on public.docs to authenticated using (user_id = auth.uid());
+    create policy broken on public.docs to ${name("worker")} using (public.broken_${suffix}(user_id))`);
+  t.after(() => env.db.query(`drop table public.notes; drop function public.broken_${suffix}(uuid) cascade`));
+  for (const client of [ann, bob]) {
+    await client.join("realtime:notes", [{ event: "*", schema: "public", table: "notes" }]);
+    t.after(() => client.reply(client.push("realtime:notes", "phx_leave", {})));
+  }
+  const { rls_errors_total: errors } = await env.stats();
+  await sleep(1100); // the log has a line a second of this
+  for (const step of [1, 2]) {
+    const fresh = await Phoenix.connect(env, token(name("worker"), { sub: ANN })); // a channel is told every 10 s at most
+    t.after(() => fresh.close());
+    await fresh.join("realtime:docs", [{ event: "*", schema: "public", table: "docs" }]);
+    // in one transaction, so in one batch: the failure comes first
+    await env.db.query(`begin; insert into public.docs values (${3000 + step}, '${ANN}', 1, 'open', 'x'); insert into public.notes values (${step}, '${BOB}', 1, 'open', 'x'); insert into public.docs values (${4000 + step}, '${BOB}', 1, 'open', 'x'); commit`);
+    const all = await told();
+    assert.deepEqual({ ann: all.ann, bob: all.bob, worker: all.worker }, { ann: `INSERT ${3000 + step}`, bob: `INSERT ${4000 + step}`, worker: "" });
+    const { payload } = await fresh.frame((f) => f.event === "system" && f.payload.status === "error", "the failure");
+    assert.match(payload.message, /A change of public\.docs was not sent: checking whether .* may read the row failed \(SQLSTATE (P0001|22012)\)/);
+    assert.ok(!fresh.frames.some((f) => f.event === "postgres_changes"));
+    if (step === 1) assert.match(env.logText(), /a policy failed, the row was not sent.*no luck with/);
+    await env.db.query(`insert into public.notes values (${step + 10}, '${BOB}', 1, 'open', 'x')`);
+    await bob.frame((f) => f.topic === "realtime:notes" && f.event === "postgres_changes" && f.payload.data.record.id === step + 10, "a row of the other table");
+    if (step === 1) await env.db.query(`drop policy broken on public.docs; create policy broken on public.docs to ${name("worker")} using (1 / (org - 1) > 0)`); // one that is judged here
+  }
+  assert.ok((await env.stats()).rls_errors_total >= errors + 4);
 });
 
 test("a row that leaves a client's view is told by its key", async () => {
