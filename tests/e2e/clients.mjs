@@ -6,9 +6,10 @@ import WebSocket from "ws";
 const makers = { today, "a year ago": yearAgo };
 export const ages = Object.keys(makers);
 
-// A client of the age; options are those of its RealtimeClient.
+// A client of the age; options are those of its RealtimeClient. The token may be a function: what it gives then.
 export function supabase(env, token, age = "today", options = {}) {
-  return makers[age](env.url(), token, { accessToken: async () => token, realtime: { transport: WebSocket, ...options } });
+  const current = typeof token === "function" ? token : () => token;
+  return makers[age](env.url(), current(), { accessToken: async () => current(), realtime: { transport: WebSocket, ...options } });
 }
 
 // Resolves once it is SUBSCRIBED; channel.statuses has what it was told, then and later.

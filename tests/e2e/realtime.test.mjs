@@ -151,6 +151,30 @@ test("a token that expires ends the channel; a fresh one keeps it", async (t) =>
 });
 
 for (const age of ages) {
+  test(`supabase-js of ${age}: refreshes its token by itself; with the last one the channel ends`, async (t) => {
+    let kept, given = 0;
+    const fresh = () => kept ?? (given++, jwt(env.secret, { role: "authenticated", sub: ann.id, n: given, exp: Math.floor(Date.now() / 1000) + 5 }));
+    const client = supabase(env, fresh, age, { heartbeatIntervalMs: 1000 });
+    t.after(() => client.removeAllChannels());
+    await client.realtime.setAuth();
+    const titles = [];
+    const channel = client.channel("refreshed").on("postgres_changes", { event: "INSERT", schema: "public", table: "memories" }, ({ new: row }) => titles.push(row.title));
+    await subscribed(channel);
+    await sleep(8000);
+    await remember(ann, `fresh ${age}`);
+    await eventually(() => titles.includes(`fresh ${age}`), "a row behind the first token's end");
+    assert.deepEqual(channel.statuses, ["SUBSCRIBED"]);
+    assert.ok(given > 5, `${given} tokens`);
+    kept = fresh();
+    await eventually(() => channel.statuses.includes("CLOSED"), "CLOSED");
+    await remember(ann, `stale ${age}`);
+    await env.caughtUp();
+    await sleep(200);
+    assert.deepEqual(titles, [`fresh ${age}`]);
+  });
+}
+
+for (const age of ages) {
   test(`supabase-js of ${age}: subscribe with a filter, two bindings, unsubscribe`, async () => {
     const client = supabase(env, ann.token, age);
     const inserts = [];
