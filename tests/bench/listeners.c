@@ -169,6 +169,16 @@ static void take_frame(struct bench *bench, struct listener *listener, const cha
         count_frame(bench, text, len);
 }
 
+/* Whoever is silent is pinged, and has gone if he does not answer. The mask is 0: the bytes are the same. */
+static void answer_ping(int fd, const char *text, size_t len)
+{
+    char pong[6 + 125] = {(char)0x8a, (char)(0x80 | len)};
+
+    memcpy(pong + 6, text, len);
+    if (write(fd, pong, 6 + len) < 0 && errno != EAGAIN)
+        perror("pong");
+}
+
 /* How many bytes of the data were whole frames. */
 static size_t take_frames(struct bench *bench, struct listener *listener, const char *data,
                           size_t len)
@@ -195,7 +205,10 @@ static size_t take_frames(struct bench *bench, struct listener *listener, const 
         }
         if (left < head + body)
             return at;
-        take_frame(bench, listener, (const char *)p + head, body);
+        if (p[0] == 0x89 && body <= 125)
+            answer_ping(listener->fd, (const char *)p + head, body);
+        else
+            take_frame(bench, listener, (const char *)p + head, body);
         at += head + body;
     }
 }
@@ -311,8 +324,7 @@ static void expect(struct bench *bench, uint64_t frames, uint64_t ms)
     report(bench);
 }
 
-/* Commands come seldom: between them the sockets are read too, for heartbeats are not needed in the
- * time that a bench takes. */
+/* Commands come seldom: between them the sockets are read too, and pings answered. */
 static bool next_command(struct bench *bench, char *line, int size)
 {
     struct pollfd poller = {0, POLLIN, 0};
