@@ -73,6 +73,9 @@ declare
       and not exists (select 1 from pgherald.adopted_tables a where a.name = c.relname)
       and (c.relname <> 'audit_logs' or current_setting('pgherald.uninstall_audit', true) = 'drop'));
 begin
+  -- before what follows fires it
+  drop event trigger if exists pgherald_publications;
+
   -- from every table, the project's own too
   if to_regproc('pgherald.untrack_all') is not null then
     perform pgherald.untrack_all();

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "pg/sync.h"
 
 struct server_facts {
@@ -39,14 +40,25 @@ enum result server_facts_load(struct pg_sync *conn, struct server_facts *out,
 enum result slot_facts_load(struct pg_sync *conn, const char *slot, struct slot_facts *out,
                             struct err *err) MUST_CHECK;
 
-/* Whether `libraries` (the value of output_plugin_libraries) lets wal2json in. */
-bool plugin_is_listed(const char *libraries);
+/* "wal2json" or "pgoutput"; not for PLUGIN_AUTO. */
+const char *plugin_name(enum config_plugin plugin);
 
-/* What keeps the server from having a slot of ours, with the remedy; false if nothing does. */
-bool server_forbids_slot(const struct server_facts *server, struct err *what, struct err *remedy);
+/* Whether `libraries` (the value of output_plugin_libraries) lets a plugin in. */
+bool plugin_is_listed(const char *libraries, const char *plugin);
+
+/* The plugin to use, never auto: that of a slot that exists, what is configured, or, for auto,
+ * wal2json unless the server says that it does not let it in. Whether it is installed nobody knows
+ * before a slot is made. */
+enum config_plugin plugin_to_use(enum config_plugin configured, const struct server_facts *server,
+                                 const struct slot_facts *slot);
+
+/* What keeps the server from having a slot of the plugin, with the remedy; false if nothing does.
+ */
+bool server_forbids_slot(const struct server_facts *server, enum config_plugin plugin,
+                         struct err *what, struct err *remedy);
 
 /* What is wrong with a slot that exists, with the remedy; false if nothing is. */
-bool slot_is_unusable(const char *name, const struct slot_facts *slot, struct err *what,
-                      struct err *remedy);
+bool slot_is_unusable(const char *name, const struct slot_facts *slot,
+                      enum config_plugin configured, struct err *what, struct err *remedy);
 
 #endif

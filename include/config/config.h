@@ -21,9 +21,17 @@ struct config_address {
     unsigned port;
 };
 
+/* Who turns the WAL into messages, in the database's server. */
+enum config_plugin { PLUGIN_AUTO, PLUGIN_WAL2JSON, PLUGIN_PGOUTPUT };
+
+/* `publication` lists what can be published whole; the other one, of the same name with this behind
+ * it, the tables without a replica identity, of which only new rows can be. */
+#define PUBLICATION_OF_INSERTS "_inserts"
+
 struct config {
     char *database_url;
     char *slot_name;
+    enum config_plugin plugin;
     char *publication;
     struct config_list schemas; /* whose tables are followed */
 

@@ -23,9 +23,9 @@ struct stream_events {
     void (*on_lost)(void *arg, const struct err *err);
 };
 
-/* `config`, `stats` are borrowed. */
-struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct stats *stats,
-                           const struct stream_events *events, void *arg);
+/* `config`, `stats` are borrowed. `plugin` is the slot's. */
+struct stream *stream_open(uv_loop_t *loop, const struct config *config, enum config_plugin plugin,
+                           struct stats *stats, const struct stream_events *events, void *arg);
 void stream_close(struct stream *stream); /* NULL is fine; no event comes after it */
 
 /* Everything below `lsn` is durable: the server may forget it, and is told so within 20 ms. Never
@@ -39,6 +39,7 @@ void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
 /* The START_REPLICATION statement, for the unit test. */
-void stream_start_statement(struct buf *out, const struct config *config);
+void stream_start_statement(struct buf *out, const struct config *config,
+                            enum config_plugin plugin);
 
 #endif

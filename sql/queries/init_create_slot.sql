@@ -1,3 +1,3 @@
--- $1 slot: the position from which on it will have every transaction.
+-- $1 slot, $2 plugin: the position from which on it will have every transaction.
 select lsn::text
-from pg_catalog.pg_create_logical_replication_slot($1, 'wal2json')
+from pg_catalog.pg_create_logical_replication_slot($1, $2)

@@ -6,8 +6,6 @@
 #include "base/str.h"
 #include "embedded.h"
 
-#define PLUGIN "wal2json"
-
 #define COPY_TEXT(field, rows, column)                                                             \
     snprintf(field, sizeof(field), "%s", pg_rows_text(rows, 0, column))
 
@@ -68,8 +66,13 @@ enum result slot_facts_load(struct pg_sync *conn, const char *slot, struct slot_
     return OK;
 }
 
+const char *plugin_name(enum config_plugin plugin)
+{
+    return plugin == PLUGIN_PGOUTPUT ? "pgoutput" : "wal2json";
+}
+
 /* A list of names as SplitGUCList() reads it: with quotes, a comma belongs to the name. */
-bool plugin_is_listed(const char *libraries)
+bool plugin_is_listed(const char *libraries, const char *plugin)
 {
     struct str rest = str_c(libraries), name;
     bool more = rest.len > 0;
@@ -84,29 +87,53 @@ bool plugin_is_listed(const char *libraries)
             more = str_split(rest, ',', &name, &rest);
             name = str_trim(name);
         }
-        if (str_eq(name, STR(PLUGIN)))
+        if (str_eq(name, str_c(plugin)))
             return true;
     }
     return false;
 }
 
-static void describe_plugin_remedy(const struct server_facts *server, struct err *remedy)
+static bool is_let_in(const struct server_facts *server, enum config_plugin plugin)
 {
+    return !server->guards_plugins ||
+           plugin_is_listed(server->plugin_libraries, plugin_name(plugin));
+}
+
+enum config_plugin plugin_to_use(enum config_plugin configured, const struct server_facts *server,
+                                 const struct slot_facts *slot)
+{
+    if (slot->exists)
+        return strcmp(slot->plugin, "pgoutput") == 0 ? PLUGIN_PGOUTPUT : PLUGIN_WAL2JSON;
+    if (configured != PLUGIN_AUTO)
+        return configured;
+    return is_let_in(server, PLUGIN_WAL2JSON) ? PLUGIN_WAL2JSON : PLUGIN_PGOUTPUT;
+}
+
+static void describe_plugin_remedy(const struct server_facts *server, enum config_plugin plugin,
+                                   struct err *remedy)
+{
+    const char *own = plugin == PLUGIN_WAL2JSON ? ", wal2json" : "";
+    const char *own_quoted = plugin == PLUGIN_WAL2JSON ? ", 'wal2json'" : "";
+    const char *other = plugin == PLUGIN_WAL2JSON
+                            ? " Or set plugin = pgoutput, which needs no such permission"
+                            : "";
+
     if (strchr(server->plugin_libraries, '"'))
         err_set(remedy,
                 "it is %s now: a list in one pair of quotes counts as one name. alter system set "
-                "output_plugin_libraries = 'pgoutput', 'test_decoding', '" PLUGIN
-                "'; select pg_reload_conf();",
-                server->plugin_libraries);
+                "output_plugin_libraries = 'pgoutput', 'test_decoding'%s; select "
+                "pg_reload_conf();%s",
+                server->plugin_libraries, own_quoted, other);
     else
         err_set(remedy,
                 "it is \"%s\" now. In postgresql.conf: output_plugin_libraries = 'pgoutput, "
-                "test_decoding, " PLUGIN "', or: alter system set output_plugin_libraries = "
-                "'pgoutput', 'test_decoding', '" PLUGIN "'; then: select pg_reload_conf();",
-                server->plugin_libraries);
+                "test_decoding%s', or: alter system set output_plugin_libraries = "
+                "'pgoutput', 'test_decoding'%s; then: select pg_reload_conf();%s",
+                server->plugin_libraries, own, own_quoted, other);
 }
 
-bool server_forbids_slot(const struct server_facts *server, struct err *what, struct err *remedy)
+bool server_forbids_slot(const struct server_facts *server, enum config_plugin plugin,
+                         struct err *what, struct err *remedy)
 {
     if (strcmp(server->wal_level, "logical") != 0) {
         err_set(what, "wal_level is %s, so the server cannot decode changes", server->wal_level);
@@ -118,24 +145,38 @@ bool server_forbids_slot(const struct server_facts *server, struct err *what, st
         err_set(remedy, "as a superuser: alter role \"%s\" replication;", server->user);
         return true;
     }
-    if (server->guards_plugins && !plugin_is_listed(server->plugin_libraries)) {
-        err_set(what, "output_plugin_libraries does not list " PLUGIN ", so the server refuses it");
-        describe_plugin_remedy(server, remedy);
+    if (!is_let_in(server, plugin)) {
+        err_set(what, "output_plugin_libraries does not list %s, so the server refuses it",
+                plugin_name(plugin));
+        describe_plugin_remedy(server, plugin, remedy);
         return true;
     }
     return false;
 }
 
-bool slot_is_unusable(const char *name, const struct slot_facts *slot, struct err *what,
-                      struct err *remedy)
+static bool is_of_our_plugins(const struct slot_facts *slot)
 {
-    if (!slot->logical || strcmp(slot->plugin, PLUGIN) != 0) {
-        err_set(what, "slot %s is %s%s, not of the plugin " PLUGIN, name,
+    return slot->logical &&
+           (strcmp(slot->plugin, "wal2json") == 0 || strcmp(slot->plugin, "pgoutput") == 0);
+}
+
+bool slot_is_unusable(const char *name, const struct slot_facts *slot,
+                      enum config_plugin configured, struct err *what, struct err *remedy)
+{
+    if (!is_of_our_plugins(slot)) {
+        err_set(what, "slot %s is %s%s, not of wal2json or pgoutput", name,
                 slot->logical ? "of the plugin " : "physical", slot->logical ? slot->plugin : "");
         err_set(remedy,
                 "choose another slot_name, or, if nobody needs the slot: select "
                 "pg_drop_replication_slot('%s'); and pgherald init",
                 name);
+        return true;
+    }
+    if (configured != PLUGIN_AUTO && strcmp(slot->plugin, plugin_name(configured)) != 0) {
+        err_set(what, "slot %s is of the plugin %s, and the setting plugin is %s", name,
+                slot->plugin, plugin_name(configured));
+        err_set(remedy, "set plugin = auto to go on with the slot; docs/stream.md tells how to "
+                        "change the plugin without a gap");
         return true;
     }
     if (!slot->here) {

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/facts.h"
 #include "cli/migrate.h"
+#include "decode/followed.h"
 #include "embedded.h"
 
 #define MAX_LISTED 20 /* tables in one warning; the rest is a number */
@@ -22,6 +23,9 @@ struct init {
     bool said; /* the error is on stderr already */
     json_t *steps, *warnings;
     char *schemas; /* a text[] literal */
+    struct server_facts server;
+    struct slot_facts slot;
+    enum config_plugin plugin; /* the slot's, or that of the slot to be made */
 };
 
 /* ---------------------------------------------------------------- saying */
@@ -187,6 +191,51 @@ static enum result check_schemas(struct init *init, struct err *err)
     return OK;
 }
 
+/* What pgoutput will not bring. */
+static enum result check_published(struct init *init, bool at_once, struct err *err)
+{
+    const char *params[] = {init->config->publication};
+    struct pg_rows *rows;
+    size_t count;
+
+    if (pg_sync_run(init->conn, sql_init_unpublished, params, 1, &rows, err) != OK)
+        return FAILED;
+    count = pg_rows_count(rows);
+    for (size_t i = 0; i < count && i < MAX_LISTED; i++)
+        warn(init, "NO CHANGES of %s are seen: it is %s. Run pgherald init as that role",
+             pg_rows_text(rows, i, 0), pg_rows_text(rows, i, 1));
+    if (count > MAX_LISTED)
+        warn(init, "and of %zu more tables", count - MAX_LISTED);
+    pg_rows_free(rows);
+    if (!at_once)
+        warn(init, "A TABLE THAT IS MADE LATER is not seen before the daemon starts again or "
+                   "pgherald init is run: as a superuser, init makes an event trigger that "
+                   "publishes it at once");
+    return OK;
+}
+
+/* For pgoutput: whatever is followed has to be listed, before the slot is made. */
+static enum result follow(struct init *init, struct err *err)
+{
+    const struct config *config = init->config;
+    const char *further = followed_has_auth_events(config) ? "{auth.audit_log_entries}" : "{}";
+    const char *params[] = {config->publication, init->schemas, further};
+    struct pg_rows *rows;
+    char what[96];
+    bool at_once;
+
+    if (pg_sync_run(init->conn, sql_init_follow, params, 3, NULL, err) != OK ||
+        pg_sync_run(init->conn, sql_init_followed, params, 1, &rows, err) != OK)
+        return err_context(err, "publication %s", config->publication);
+    snprintf(what, sizeof(what), "lists %s tables for pgoutput, %s of them in %s%s",
+             pg_rows_text(rows, 0, 0), pg_rows_text(rows, 0, 1), config->publication,
+             PUBLICATION_OF_INSERTS);
+    at_once = pg_rows_is_true(rows, 0, 2);
+    pg_rows_free(rows);
+    say(init, "publication", config->publication, what);
+    return check_published(init, at_once, err);
+}
+
 static enum result publish(struct init *init, struct err *err)
 {
     const char *params[] = {init->config->publication, init->schemas};
@@ -198,6 +247,8 @@ static enum result publish(struct init *init, struct err *err)
         say(init, "publication", init->config->publication, "would be brought up to date");
         return OK;
     }
+    if (init->plugin == PLUGIN_PGOUTPUT)
+        return follow(init, err);
     if (pg_sync_run(init->conn, sql_init_publication, params, 2, &rows, err) != OK)
         return err_context(err, "publication %s", init->config->publication);
     for (size_t i = 0; i < pg_rows_count(rows); i++)
@@ -272,7 +323,8 @@ static enum result explain_slot_error(struct init *init, struct err *err)
         return err_set(err,
                        "slot %s cannot be made: the output plugin wal2json is not installed on the "
                        "database's host. On Debian: apt-get install postgresql-15-wal2json (with "
-                       "the version of the server)",
+                       "the version of the server). Or set plugin = pgoutput, which is always "
+                       "there",
                        init->config->slot_name);
     if (strcmp(refusal->sqlstate, "53400") == 0)
         return err_set(
@@ -284,9 +336,28 @@ static enum result explain_slot_error(struct init *init, struct err *err)
     return FAILED;
 }
 
+/* With plugin = auto, that wal2json is not installed comes out only now. */
+static bool may_take_pgoutput(struct init *init)
+{
+    return init->config->plugin == PLUGIN_AUTO && init->plugin == PLUGIN_WAL2JSON &&
+           strcmp(pg_sync_refusal(init->conn)->sqlstate, "58P01") == 0;
+}
+
+static enum result ask_for_slot(struct init *init, struct pg_rows **rows, struct err *err)
+{
+    const char *params[] = {init->config->slot_name, plugin_name(init->plugin)};
+
+    if (pg_sync_run(init->conn, sql_init_create_slot, params, 2, rows, err) == OK)
+        return OK;
+    if (!may_take_pgoutput(init))
+        return explain_slot_error(init, err);
+    say(init, "plugin", "pgoutput", "since wal2json is not installed on the database's host");
+    init->plugin = PLUGIN_PGOUTPUT;
+    return follow(init, err) == OK ? ask_for_slot(init, rows, err) : FAILED;
+}
+
 static enum result create_slot(struct init *init, struct err *err)
 {
-    const char *params[] = {init->config->slot_name};
     struct pg_rows *rows;
     char what[96];
 
@@ -296,9 +367,10 @@ static enum result create_slot(struct init *init, struct err *err)
     }
     if (forget_checkpoint(init, err) != OK)
         return FAILED;
-    if (pg_sync_run(init->conn, sql_init_create_slot, params, 1, &rows, err) != OK)
-        return explain_slot_error(init, err);
-    snprintf(what, sizeof(what), "made: changes are kept from %s on", pg_rows_text(rows, 0, 0));
+    if (ask_for_slot(init, &rows, err) != OK)
+        return FAILED;
+    snprintf(what, sizeof(what), "made for %s: changes are kept from %s on",
+             plugin_name(init->plugin), pg_rows_text(rows, 0, 0));
     pg_rows_free(rows);
     say(init, "slot", init->config->slot_name, what);
     return OK;
@@ -306,20 +378,25 @@ static enum result create_slot(struct init *init, struct err *err)
 
 static enum result ensure_slot(struct init *init, struct err *err)
 {
-    const char *name = init->config->slot_name;
-    struct server_facts server;
-    struct slot_facts slot;
+    const struct config *config = init->config;
+    const struct slot_facts *slot = &init->slot;
     struct err what, remedy;
 
-    if (server_facts_load(init->conn, &server, err) != OK ||
-        slot_facts_load(init->conn, name, &slot, err) != OK)
-        return FAILED;
-    if (slot.exists ? slot_is_unusable(name, &slot, &what, &remedy)
-                    : server_forbids_slot(&server, &what, &remedy))
+    if (slot->exists ? slot_is_unusable(config->slot_name, slot, config->plugin, &what, &remedy)
+                     : server_forbids_slot(&init->server, init->plugin, &what, &remedy))
         return err_set(err, "%.300s. Remedy: %.600s", what.message, remedy.message);
-    if (!slot.exists)
+    if (!slot->exists)
         return create_slot(init, err);
-    say(init, "slot", name, slot.active ? "already there, in use" : "already there");
+    say(init, "slot", config->slot_name, slot->active ? "already there, in use" : "already there");
+    return OK;
+}
+
+static enum result choose_plugin(struct init *init, struct err *err)
+{
+    if (server_facts_load(init->conn, &init->server, err) != OK ||
+        slot_facts_load(init->conn, init->config->slot_name, &init->slot, err) != OK)
+        return FAILED;
+    init->plugin = plugin_to_use(init->config->plugin, &init->server, &init->slot);
     return OK;
 }
 
@@ -332,8 +409,8 @@ static enum result install(struct init *init, struct err *err)
         return FAILED;
     result = migrate(init, &plan, err);
     migration_plan_free(&plan);
-    if (result != OK || check_schemas(init, err) != OK || publish(init, err) != OK ||
-        check_tables(init, err) != OK)
+    if (result != OK || check_schemas(init, err) != OK || choose_plugin(init, err) != OK ||
+        publish(init, err) != OK || check_tables(init, err) != OK)
         return FAILED;
     return ensure_slot(init, err);
 }

@@ -59,7 +59,7 @@ static void judge_slot(struct status *status, const struct slot_facts *slot)
 
     if (!slot->exists)
         problem(status, "slot %s does not exist: run pgherald init", name);
-    else if (slot_is_unusable(name, slot, &what, &remedy))
+    else if (slot_is_unusable(name, slot, status->config->plugin, &what, &remedy))
         problem(status, "%.300s. Remedy: %.600s", what.message, remedy.message);
     else if (!slot->active)
         problem(status, "nobody reads slot %s: the server keeps WAL until somebody does", name);

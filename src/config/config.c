@@ -12,6 +12,7 @@
 #define FILE_MAX_BYTES (1024 * 1024)
 #define SECRET_MAX_BYTES (64 * 1024)
 #define NAME_MAX_BYTES 63 /* NAMEDATALEN - 1 of PostgreSQL */
+#define PUBLICATION_MAX_BYTES (NAME_MAX_BYTES + 1 - sizeof(PUBLICATION_OF_INSERTS))
 #define JWT_SECRET_MIN_BYTES 32
 #define KEY_SHOWN_BYTES 40 /* shorter than 32 bytes in base64 or hexadecimal */
 
@@ -255,9 +256,9 @@ static enum result check(const struct loading *loading, struct err *err)
     if (!is_slot_name(config->slot_name))
         return err_set(err, "%s: \"%.100s\" is not allowed: 1 to %d of the characters a-z 0-9 _",
                        source_of(loading, "slot_name", source), config->slot_name, NAME_MAX_BYTES);
-    if (publication == 0 || publication > NAME_MAX_BYTES)
-        return err_set(err, "%s: a name of 1 to %d bytes is needed",
-                       source_of(loading, "publication", source), NAME_MAX_BYTES);
+    if (publication == 0 || publication > PUBLICATION_MAX_BYTES)
+        return err_set(err, "%s: a name of 1 to %zu bytes is needed",
+                       source_of(loading, "publication", source), PUBLICATION_MAX_BYTES);
     if (config->schemas.count == 0 || has_long_item(&config->schemas))
         return err_set(err, "%s: names of schemas are needed, each of 1 to %d bytes",
                        source_of(loading, "schemas", source), NAME_MAX_BYTES);

@@ -9,6 +9,8 @@
 /* In the order of enum log_level and enum log_format. */
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
+/* In the order of enum config_plugin. */
+static const char *const plugins[] = {"auto", "wal2json", "pgoutput", NULL};
 
 #define TARGET(field) .target = offsetof(struct config, field)
 
@@ -30,11 +32,23 @@ const struct option options[] = {
      .help = "The logical replication slot, 1 to 63 of a-z 0-9 _; `pgherald init` makes it. One "
              "daemon a\n"
              "slot."},
+    {.name = "plugin",
+     .kind = OPTION_WORD,
+     TARGET(plugin),
+     .standard = "auto",
+     .words = plugins,
+     .help =
+         "The output plugin of the slot: wal2json, which has to be installed on the database's\n"
+         "host and let in there, or pgoutput, which every server has. auto: that of the slot, "
+         "and for\n"
+         "a new one wal2json if the server takes it, else pgoutput."},
     {.name = "publication",
      .kind = OPTION_TEXT,
      TARGET(publication),
      .standard = "pgherald",
-     .help = "The publication that lists the followed tables; `pgherald init` keeps it."},
+     .help = "The publication that lists the followed tables; `pgherald init` keeps it. pgoutput "
+             "reads it,\n"
+             "and a second one with _inserts behind the name."},
     {.name = "schemas",
      .kind = OPTION_LIST,
      TARGET(schemas),

@@ -21,7 +21,7 @@
 /* A session goes down this list, and back to WAITING from anywhere. set_state() moves it. */
 enum pipeline_state {
     PIPELINE_WAITING, /* for the back-off to pass */
-    PIPELINE_CATALOG, /* loading types */
+    PIPELINE_CATALOG, /* loading types, asking for the plugin */
     PIPELINE_STORE,   /* taking up the slot */
     PIPELINE_STREAM,  /* starting the slot's stream */
     PIPELINE_RUNNING,
@@ -42,7 +42,8 @@ struct pipeline {
     unsigned backoff_ms;
     unsigned failures; /* in a row */
 
-    struct decoder *decoder;
+    struct decoder *decoder;   /* of the session, and of the one before until there is another */
+    enum config_plugin plugin; /* the slot's */
     struct ruleset *rules;
     struct deriver deriver;
     struct feed feed;
@@ -55,8 +56,8 @@ struct pipeline {
     lsn_t stored;     /* the last commit that is durable */
     lsn_t idle;       /* all up to here has come, but something was unsaved; else 0 */
     bool paused;
-    struct buf held;      /* a message that waits for the types to be loaded */
-    bool types_are_fresh; /* they were loaded for this very message */
+    struct buf held;       /* a message that waits for the catalog to be loaded */
+    bool catalog_is_fresh; /* it was loaded for this very message */
 };
 
 static void start_session(struct pipeline *p);
@@ -218,33 +219,40 @@ static void resume_stream(struct pipeline *p)
 
 static void on_message(void *arg, struct str payload);
 
-static void on_types_again(void *arg, struct types *types, const struct mac_key *context_key)
+static void take_catalog(struct pipeline *p, struct catalog_facts *facts)
+{
+    ruleset_set_types(p->rules, facts->types);
+    p->deriver.who.key = facts->context_key;
+    decoder_set_keys(p->decoder, facts->primary_keys);
+    facts->primary_keys = NULL;
+    catalog_close(p->catalog);
+    p->catalog = NULL;
+}
+
+static void on_catalog_again(void *arg, struct catalog_facts *facts)
 {
     struct pipeline *p = arg;
     struct buf held = p->held;
 
-    ruleset_set_types(p->rules, types);
-    p->deriver.who.key = *context_key;
-    catalog_close(p->catalog);
-    p->catalog = NULL;
-    p->types_are_fresh = true;
+    take_catalog(p, facts);
+    p->catalog_is_fresh = true;
     buf_init(&p->held, held.max);
-    log_info("pipeline", "types loaded again for a type that was new");
+    log_debug("pipeline", "catalog loaded again for a type or a table that was new");
     on_message(p, buf_str(&held));
-    p->types_are_fresh = false;
+    p->catalog_is_fresh = false;
     buf_fini(&held);
     if (p->stream)
         on_store_room(p);
 }
 
 /* Nothing is lost by waiting for a moment. */
-static void hold_for_types(struct pipeline *p, struct str payload)
+static void hold_for_catalog(struct pipeline *p, struct str payload)
 {
-    static const struct catalog_events events = {on_types_again, on_session_lost};
+    static const struct catalog_events events = {on_catalog_again, on_session_lost};
 
     buf_add_str(&p->held, payload);
     pause_stream(p);
-    p->catalog = catalog_load(&p->loop, p->config->database_url, &events, p);
+    p->catalog = catalog_load(&p->loop, p->config, p->txn.position.xid, &events, p);
 }
 
 /* Nothing else comes of that table: what its own upkeep deletes there is an entry here already. */
@@ -348,9 +356,15 @@ static bool needs_types(struct pipeline *p, const struct change *change)
     if (!change_is_row(change) || p->txn.covered)
         return false;
     table = ruleset_table(p->rules, change);
-    if (p->types_are_fresh)
+    if (p->catalog_is_fresh)
         table_rules_accept_types(table);
     return !ruleset_knows_types(p->rules, table, change);
+}
+
+static bool needs_catalog(struct pipeline *p, const struct change *change)
+{
+    return needs_types(p, change) ||
+           (decoder_lacks_key(p->decoder) && !p->txn.covered && !p->catalog_is_fresh);
 }
 
 static void on_message(void *arg, struct str payload)
@@ -359,19 +373,25 @@ static void on_message(void *arg, struct str payload)
     struct change change;
     struct err err;
 
-    if (decoder_read(p->decoder, payload, &change, &err) != OK) {
+    if (decoder_read(p->decoder, payload, &err) != OK) {
         stat_add(&p->stats->decode_errors_total, 1);
         end_session(p, &err);
         return;
     }
-    stored_message_fold_table(&change);
-    if (needs_types(p, &change)) {
-        hold_for_types(p, payload);
-        return;
+    while (decoder_next(p->decoder, &change)) {
+        stored_message_fold_table(&change);
+        if (needs_catalog(p, &change)) {
+            hold_for_catalog(p, payload);
+            return;
+        }
+        if (process_change(p, &change, payload, &err) != OK) {
+            end_session(p, &err);
+            return;
+        }
+        if (!p->store) /* the session has ended on the way */
+            return;
     }
-    if (process_change(p, &change, payload, &err) != OK)
-        end_session(p, &err);
-    else if (p->store && !store_has_room(p->store))
+    if (!store_has_room(p->store))
         pause_stream(p);
 }
 
@@ -398,6 +418,7 @@ static void on_stream_start(void *arg)
 
     set_state(p, PIPELINE_RUNNING);
     log_info("pipeline", "streaming", log_s("slot", p->config->slot_name),
+             log_s("plugin", p->plugin == PLUGIN_PGOUTPUT ? "pgoutput" : "wal2json"),
              log_lsn("checkpoint", p->checkpoint));
 }
 
@@ -413,29 +434,36 @@ static void on_store_ready(void *arg, lsn_t checkpoint)
     }
     p->checkpoint = p->stored = checkpoint;
     set_state(p, PIPELINE_STREAM);
-    p->stream = stream_open(&p->loop, p->config, p->stats, &events, p);
+    p->stream = stream_open(&p->loop, p->config, p->plugin, p->stats, &events, p);
 }
 
-static void on_types(void *arg, struct types *types, const struct mac_key *context_key)
+/* What the last session's decoder knows of tables is of no use to this one's stream. */
+static void renew_decoder(struct pipeline *p, enum config_plugin plugin)
+{
+    decoder_free(p->decoder);
+    p->plugin = plugin;
+    p->decoder =
+        plugin == PLUGIN_PGOUTPUT ? decoder_new_pgoutput(p->config) : decoder_new_wal2json();
+}
+
+static void on_catalog(void *arg, struct catalog_facts *facts)
 {
     static const struct store_events events = {on_store_ready, on_stored, on_store_room,
                                                on_session_lost};
     struct pipeline *p = arg;
 
-    ruleset_set_types(p->rules, types);
-    p->deriver.who.key = *context_key;
-    catalog_close(p->catalog);
-    p->catalog = NULL;
+    renew_decoder(p, facts->plugin);
+    take_catalog(p, facts);
     set_state(p, PIPELINE_STORE);
     p->store = store_open(&p->loop, p->config, p->stats, p->rules, &events, p);
 }
 
 static void start_session(struct pipeline *p)
 {
-    static const struct catalog_events events = {on_types, on_session_lost};
+    static const struct catalog_events events = {on_catalog, on_session_lost};
 
     set_state(p, PIPELINE_CATALOG);
-    p->catalog = catalog_load(&p->loop, p->config->database_url, &events, p);
+    p->catalog = catalog_load(&p->loop, p->config, 0, &events, p);
 }
 
 /* The thread */
@@ -503,7 +531,6 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     p->doors = *doors;
     p->endpos = endpos;
     p->backoff_ms = FIRST_BACKOFF_MS;
-    p->decoder = decoder_new_wal2json();
     p->rules = ruleset_new(config, stats);
     deriver_init(&p->deriver, config, p->rules, stats);
     buf_init(&p->held, (size_t)1 << 30);

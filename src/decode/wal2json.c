@@ -8,17 +8,18 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "decode/decoder.h"
+#include "decode/internal.h"
 
-#define MAX_COLUMNS 1664 /* of a table: MaxTupleAttributeNumber */
-#define MAX_KEY 32       /* of an index: INDEX_MAX_KEYS */
 #define MAX_SKIP_DEPTH 64
 #define MAX_TIME_TEXT 40
 #define OID_FLOAT4 700
 #define OID_FLOAT8 701
 #define OID_NUMERIC 1700
 
-struct decoder {
+struct wal2json {
+    struct decoder base;
+    struct change change;
+    bool unread; /* the change was not handed out yet */
     struct column record[MAX_COLUMNS];
     struct column identity[MAX_COLUMNS];
     bool takes_null[MAX_COLUMNS]; /* the record's columns */
@@ -35,25 +36,9 @@ struct cursor {
     const char *start;
     const char *p;
     const char *end;
-    struct decoder *decoder;
+    struct wal2json *decoder;
     struct err *err;
 };
-
-struct decoder *decoder_new_wal2json(void)
-{
-    struct decoder *decoder = mem_alloc(sizeof(*decoder));
-
-    buf_init(&decoder->scratch, (size_t)1 << 30);
-    return decoder;
-}
-
-void decoder_free(struct decoder *decoder)
-{
-    if (!decoder)
-        return;
-    buf_fini(&decoder->scratch);
-    free(decoder);
-}
 
 static enum result fail(struct cursor *c, const char *wanted)
 {
@@ -305,7 +290,7 @@ static enum result read_commit_lsn(struct cursor *c, struct change *change)
 
 static enum result read_timestamp(struct cursor *c, struct change *change)
 {
-    struct decoder *decoder = c->decoder;
+    struct wal2json *decoder = c->decoder;
     struct str text;
 
     if (read_raw(c, &text) != OK)
@@ -345,6 +330,8 @@ static enum result read_field(struct cursor *c, struct str key, struct change *c
     if (str_eq(key, STR("content")))
         return read_name(c, &change->content);
     if (str_eq(key, STR("xid"))) {
+        if (take_word(c, STR("null"))) /* a message outside of a transaction */
+            return OK;
         if (read_u64(c, &xid) != OK)
             return FAILED;
         change->xid = (uint32_t)xid;
@@ -361,7 +348,7 @@ static void lose_null(struct column *column)
         column->form = VALUE_LOST;
 }
 
-static bool old_takes_null(const struct decoder *decoder, const struct change *change,
+static bool old_takes_null(const struct wal2json *decoder, const struct change *change,
                            struct str name)
 {
     const struct column *column = columns_find(change->record, name);
@@ -374,7 +361,7 @@ static bool old_takes_null(const struct decoder *decoder, const struct change *c
 
 /* Of the columns of an old row the plugin does not say which take no NULL: the new row says it, and
  * of a deleted one it is known of the key. */
-static void lose_nulls(struct decoder *decoder, const struct change *change)
+static void lose_nulls(struct wal2json *decoder, const struct change *change)
 {
     for (size_t i = 0; i < change->record.count; i++)
         if (!decoder->takes_null[i])
@@ -408,9 +395,9 @@ static enum result check(struct cursor *c, const struct change *change)
     return OK;
 }
 
-enum result decoder_read(struct decoder *decoder, struct str message, struct change *out,
-                         struct err *err)
+static enum result read_change(struct wal2json *decoder, struct str message, struct err *err)
 {
+    struct change *out = &decoder->change;
     struct cursor c = {message.data, message.data, message.data + message.len, decoder, err};
     struct str key;
     bool more;
@@ -436,4 +423,45 @@ enum result decoder_read(struct decoder *decoder, struct str message, struct cha
         return fail(&c, "nothing more");
     lose_nulls(decoder, out);
     return check(&c, out);
+}
+
+static struct wal2json *of(struct decoder *base)
+{
+    return (struct wal2json *)(void *)base;
+}
+
+static enum result read_message(struct decoder *base, struct str message, struct err *err)
+{
+    struct wal2json *decoder = of(base);
+
+    decoder->unread = read_change(decoder, message, err) == OK;
+    return decoder->unread ? OK : FAILED;
+}
+
+static bool next(struct decoder *base, struct change *out)
+{
+    struct wal2json *decoder = of(base);
+
+    if (!decoder->unread)
+        return false;
+    decoder->unread = false;
+    *out = decoder->change;
+    return true;
+}
+
+static void free_decoder(struct decoder *base)
+{
+    buf_fini(&of(base)->scratch);
+    free(base);
+}
+
+struct decoder *decoder_new_wal2json(void)
+{
+    static const struct decoder_ops ops = {
+        .read = read_message, .next = next, .free = free_decoder};
+    struct wal2json *decoder = mem_alloc(sizeof(*decoder));
+
+    decoder->base.ops = &ops;
+    buf_init(&decoder->scratch, (size_t)1 << 30);
+    return &decoder->base;
 }

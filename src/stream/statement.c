@@ -1,19 +1,12 @@
-/* START_REPLICATION with wal2json's options. What each option is for: docs/stream.md. */
+/* START_REPLICATION with the plugin's options. What each option is for: docs/stream.md. */
+#include "decode/followed.h"
 #include "stream/stream.h"
 
-/* Our own tables whose changes must not come back, see docs/ARCHITECTURE.md, rule 4; and those that
- * nobody is to see, even where schema pgherald is followed. */
-#define FILTERED_TABLES                                                                            \
-    "public.audit_logs,public.webhook_deliveries,public.webhook_attempts,"                         \
-    "pgherald.webhook_secrets,pgherald.context_key"
-/* Tables outside the configured schemas that the pipeline itself wants to see. Of schema realtime
- * it is the messages, which on Supabase come under the name of a partition of their day; wal2json
- * has no pattern for those. */
-#define OWN_TABLES "pgherald.store_marks,pgherald.audit_policies,pgherald.jobs,realtime.*"
-
-/* What Supabase's auth service has noted; nothing comes of the name where there is no such table.
- */
-#define AUTH_EVENTS "auth.audit_log_entries"
+static void add_names(struct buf *out, const struct followed_name *names)
+{
+    for (const struct followed_name *name = names; name->schema; name++)
+        buf_addf(out, "%s%s.%s", name == names ? "" : ",", name->schema, name->table);
+}
 
 /* wal2json splits at commas and dots and knows a backslash before them. */
 static void add_schema(struct buf *out, const char *schema)
@@ -28,9 +21,8 @@ static void add_schema(struct buf *out, const char *schema)
     buf_add_c(out, ".*");
 }
 
-void stream_start_statement(struct buf *out, const struct config *config)
+static void add_wal2json_options(struct buf *out, const struct config *config)
 {
-    buf_addf(out, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (", config->slot_name);
     buf_add_c(out, "\"format-version\" '2', "
                    "\"include-xids\" 'true', "
                    "\"include-timestamp\" 'true', "
@@ -41,13 +33,51 @@ void stream_start_statement(struct buf *out, const struct config *config)
                    "\"include-not-null\" 'true', "
                    "\"include-transaction\" 'true', "
                    "\"add-msg-prefixes\" 'pgherald:context', "
-                   "\"filter-tables\" '" FILTERED_TABLES "', "
-                   "\"add-tables\" '" OWN_TABLES);
-    if (config->audit && config->audit_auth_events)
-        buf_add_c(out, "," AUTH_EVENTS);
+                   "\"filter-tables\" '");
+    add_names(out, followed_never);
+    buf_add_c(out, "', \"add-tables\" '");
+    add_names(out, followed_always);
+    if (followed_has_auth_events(config))
+        buf_addf(out, ",%s.%s", followed_auth_events.schema, followed_auth_events.table);
     for (size_t i = 0; i < config->schemas.count; i++) {
         buf_add_char(out, ',');
         add_schema(out, config->schemas.items[i]);
     }
-    buf_add_c(out, "')");
+    buf_add_char(out, '\'');
+}
+
+/* An identifier in quotes, inside a string. */
+static void add_publication(struct buf *out, const char *name, const char *suffix)
+{
+    buf_add_char(out, '"');
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\'')
+            buf_add_char(out, *name);
+        buf_add_char(out, *name);
+    }
+    buf_addf(out, "%s\"", suffix);
+}
+
+static void add_pgoutput_options(struct buf *out, const struct config *config)
+{
+    buf_add_c(out, "\"proto_version\" '1', \"messages\" 'true', \"publication_names\" '");
+    add_publication(out, config->publication, "");
+    buf_add_char(out, ',');
+    add_publication(out, config->publication, PUBLICATION_OF_INSERTS);
+    buf_add_char(out, '\'');
+}
+
+void stream_start_statement(struct buf *out, const struct config *config, enum config_plugin plugin)
+{
+    buf_addf(out, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (", config->slot_name);
+    switch (plugin) {
+    case PLUGIN_AUTO: /* the catalog has made one of the two of it */
+    case PLUGIN_WAL2JSON:
+        add_wal2json_options(out, config);
+        break;
+    case PLUGIN_PGOUTPUT:
+        add_pgoutput_options(out, config);
+        break;
+    }
+    buf_add_char(out, ')');
 }

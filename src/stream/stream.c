@@ -14,6 +14,7 @@
 
 struct stream {
     const struct config *config;
+    enum config_plugin plugin;
     struct stats *stats;
     struct stream_events events;
     void *arg;
@@ -112,7 +113,7 @@ static void on_open(void *arg)
     static const struct pg_stream_events events = {on_start, on_data, on_drained};
     struct stream *stream = arg;
 
-    stream_start_statement(&stream->statement, stream->config);
+    stream_start_statement(&stream->statement, stream->config, stream->plugin);
     pg_conn_stream(stream->conn, buf_str(&stream->statement).data, &events, stream);
 }
 
@@ -126,8 +127,8 @@ static void on_lost(void *arg, const struct err *err)
     lose(stream, &whole);
 }
 
-struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct stats *stats,
-                           const struct stream_events *events, void *arg)
+struct stream *stream_open(uv_loop_t *loop, const struct config *config, enum config_plugin plugin,
+                           struct stats *stats, const struct stream_events *events, void *arg)
 {
     static const struct pg_conn_events conn_events = {on_open, on_lost, NULL};
     const struct pg_conn_options options = {config->database_url, "pgherald stream", true,
@@ -135,6 +136,7 @@ struct stream *stream_open(uv_loop_t *loop, const struct config *config, struct 
     struct stream *stream = mem_alloc(sizeof(*stream));
 
     stream->config = config;
+    stream->plugin = plugin;
     stream->stats = stats;
     stream->events = *events;
     stream->arg = arg;

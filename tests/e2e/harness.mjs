@@ -13,6 +13,8 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 
 const top = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+// The output plugin that this run tries: PGHERALD_PLUGIN=pgoutput tests/e2e/run.sh
+export const plugin = process.env.PGHERALD_PLUGIN || "wal2json";
 export const binary = resolve(process.env.PGHERALD_BINARY ?? join(top, "build/pgherald"));
 
 // Values as the text PostgreSQL sends: nothing may lose a digit on the way into a test either.
@@ -143,6 +145,7 @@ export class Env {
       admin_listen: `127.0.0.1:${env.adminPort}`,
       jwt_secret: env.secret,
       webhook_allow_private: "on",
+      plugin, // what the run is about, else the default
       ...options.config,
     };
     await env.admin(`create database ${env.name}`);

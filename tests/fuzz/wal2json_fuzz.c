@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         decoder = decoder_new_wal2json();
         types = fixture_types();
     }
-    if (decoder_read(decoder, input_text(data, size), &change, &err) != OK)
+    if (decoder_read(decoder, input_text(data, size), &err) != OK ||
+        !decoder_next(decoder, &change))
         return 0;
     check_columns(types, change.record);
     check_columns(types, change.identity);

@@ -123,6 +123,7 @@ begin
   insert into pgherald.migrations (name, checksum, seed_app) values ('test', 'x', true);
   insert into pgherald.checkpoints (slot_name, commit_lsn, end_lsn) values ('test', '0/1', '0/2');
   insert into pgherald.rules (slot_name, kind, id, row) values ('test', 'webhook', 'x', '{}');
+  insert into pgherald.publications (name, schemas) values ('test', '{public}');
   insert into pgherald.store_marks (slot_name) values ('test');
   insert into pgherald.audit_policies (table_name) values ('public.test');
   insert into pgherald.audit_holds (reason) values ('test');

@@ -125,6 +125,7 @@ sql $db -c "create table public.todo (id int primary key)"; before=$(dump $db)
 migrate $db off
 sql $db -c "insert into public.audit_logs (action, resource_type) values ('x', 'y')" \
   -c "select pgherald.refresh_publication('${run}_pub', '{public}')" \
+  -c "select pgherald.follow_tables('${run}_pub', '{public}', '{}')" \
   -c "select pgherald.track_all()" >/dev/null
 check "uninstall, the audit trail too" uninstall_all $db
 # the right to look into schema public is all that stays

@@ -16,7 +16,7 @@ static inline struct change fixture_read(struct decoder *decoder, const char *me
     struct change change;
     struct err err = {0};
 
-    if (decoder_read(decoder, str_c(message), &change, &err) != OK)
+    if (decoder_read(decoder, str_c(message), &err) != OK || !decoder_next(decoder, &change))
         fail_msg("%s", err.message);
     return change;
 }

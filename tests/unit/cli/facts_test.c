@@ -24,7 +24,7 @@ static void reads_plugin_lists(void **state)
     (void)state;
     for
         EACH(struct row, r, rows)
-    CHECK(plugin_is_listed(r->libraries) == r->listed, r->says);
+    CHECK(plugin_is_listed(r->libraries, "wal2json") == r->listed, r->says);
 }
 
 static void judges_servers(void **state)
@@ -72,20 +72,63 @@ static void judges_servers(void **state)
         {
             struct err what = {""}, remedy = {""};
 
-            CHECK(server_forbids_slot(&r->server, &what, &remedy) == (r->what != NULL), r->says);
+            CHECK(server_forbids_slot(&r->server, PLUGIN_WAL2JSON, &what, &remedy) ==
+                      (r->what != NULL),
+                  r->says);
             if (r->what && (!strstr(what.message, r->what) || !strstr(remedy.message, r->remedy)))
                 fail_msg("%s: \"%s\", remedy \"%s\"", r->says, what.message, remedy.message);
         }
+}
+
+static void chooses_plugins(void **state)
+{
+    static const struct row {
+        const char *says;
+        enum config_plugin configured;
+        struct server_facts server;
+        struct slot_facts slot;
+        enum config_plugin chosen;
+    } rows[] = {
+        {"auto on an old server", PLUGIN_AUTO, {.guards_plugins = false}, {0}, PLUGIN_WAL2JSON},
+        {"auto, let in",
+         PLUGIN_AUTO,
+         {.guards_plugins = true, .plugin_libraries = "pgoutput, wal2json"},
+         {0},
+         PLUGIN_WAL2JSON},
+        {"auto, not let in",
+         PLUGIN_AUTO,
+         {.guards_plugins = true, .plugin_libraries = "pgoutput, test_decoding"},
+         {0},
+         PLUGIN_PGOUTPUT},
+        {"auto, but there is a slot",
+         PLUGIN_AUTO,
+         {.guards_plugins = false},
+         {.exists = true, .plugin = "pgoutput"},
+         PLUGIN_PGOUTPUT},
+        {"said", PLUGIN_PGOUTPUT, {.guards_plugins = false}, {0}, PLUGIN_PGOUTPUT},
+        {"said, even if it will be refused",
+         PLUGIN_WAL2JSON,
+         {.guards_plugins = true, .plugin_libraries = "pgoutput"},
+         {0},
+         PLUGIN_WAL2JSON},
+    };
+
+    (void)state;
+    for
+        EACH(struct row, r, rows)
+    CHECK(plugin_to_use(r->configured, &r->server, &r->slot) == r->chosen, r->says);
 }
 
 static void judges_slots(void **state)
 {
     static const struct row {
         const char *says;
+        enum config_plugin configured;
         struct slot_facts slot;
         const char *what, *remedy; /* NULL: fine */
     } rows[] = {
         {"ours",
+         PLUGIN_AUTO,
          {.exists = true,
           .logical = true,
           .here = true,
@@ -93,16 +136,34 @@ static void judges_slots(void **state)
           .wal_status = "reserved"},
          NULL,
          NULL},
-        {"physical", {.exists = true}, "is physical", "another slot_name"},
+        {"physical", PLUGIN_AUTO, {.exists = true}, "is physical", "another slot_name"},
         {"another plugin",
-         {.exists = true, .logical = true, .here = true, .plugin = "pgoutput"},
-         "of the plugin pgoutput",
+         PLUGIN_AUTO,
+         {.exists = true, .logical = true, .here = true, .plugin = "test_decoding"},
+         "of the plugin test_decoding",
          "another slot_name"},
+        {"pgoutput, and plugin = auto goes on with it",
+         PLUGIN_AUTO,
+         {.exists = true, .logical = true, .here = true, .plugin = "pgoutput"},
+         NULL,
+         NULL},
+        {"the plugin that is configured",
+         PLUGIN_PGOUTPUT,
+         {.exists = true, .logical = true, .here = true, .plugin = "pgoutput"},
+         NULL,
+         NULL},
+        {"not the plugin that is configured",
+         PLUGIN_WAL2JSON,
+         {.exists = true, .logical = true, .here = true, .plugin = "pgoutput"},
+         "of the plugin pgoutput, and the setting plugin is wal2json",
+         "plugin = auto"},
         {"another database",
+         PLUGIN_AUTO,
          {.exists = true, .logical = true, .plugin = "wal2json", .database = "other"},
          "belongs to database other",
          "another slot_name"},
         {"lost",
+         PLUGIN_AUTO,
          {.exists = true,
           .logical = true,
           .here = true,
@@ -118,7 +179,9 @@ static void judges_slots(void **state)
         {
             struct err what = {""}, remedy = {""};
 
-            CHECK(slot_is_unusable("s", &r->slot, &what, &remedy) == (r->what != NULL), r->says);
+            CHECK(slot_is_unusable("s", &r->slot, r->configured, &what, &remedy) ==
+                      (r->what != NULL),
+                  r->says);
             if (r->what && (!strstr(what.message, r->what) || !strstr(remedy.message, r->remedy)))
                 fail_msg("%s: \"%s\", remedy \"%s\"", r->says, what.message, remedy.message);
         }
@@ -156,9 +219,8 @@ static void reads_migrations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_plugin_lists),
-        cmocka_unit_test(judges_servers),
-        cmocka_unit_test(judges_slots),
+        cmocka_unit_test(reads_plugin_lists), cmocka_unit_test(judges_servers),
+        cmocka_unit_test(chooses_plugins),    cmocka_unit_test(judges_slots),
         cmocka_unit_test(reads_migrations),
     };
 

@@ -194,7 +194,7 @@ static void refuses(void **state)
         {"a slot with a long name",
          "slot_name = a123456789012345678901234567890123456789012345678901234567890123",
          "1 to 63 of the characters"},
-        {"a publication without a name", "publication =", "a name of 1 to 63 bytes"},
+        {"a publication without a name", "publication =", "a name of 1 to 55 bytes"},
         {"no schema", "schemas = ,", "names of schemas are needed"},
         {"half of a client certificate", "webhook_client_key_file = /etc/key.pem",
          "webhook_client_key_file: webhook_client_cert_file and webhook_client_key_file are set"},

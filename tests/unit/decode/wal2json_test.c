@@ -29,7 +29,11 @@ static enum result read_exactly(struct str message, struct change *change, struc
     copy = malloc(message.len ? message.len : 1);
     if (message.len)
         memcpy(copy, message.data, message.len);
-    return decoder_read(decoder, str_from(copy, message.len), change, err);
+    if (decoder_read(decoder, str_from(copy, message.len), err) != OK)
+        return FAILED;
+    assert_true(decoder_next(decoder, change));
+    assert_false(decoder_lacks_key(decoder));
+    return OK;
 }
 
 #define TIME "\"timestamp\":\"2026-11-23 03:48:41.036208+00\""
@@ -223,6 +227,9 @@ static const struct {
      1},
     {"a table without columns",
      "{\"action\":\"I\",\"schema\":\"s\",\"table\":\"t\",\"columns\":[]}", 0},
+    {"a message outside of a transaction has no xid",
+     "{\"action\":\"M\",\"xid\":null,\"transactional\":false,\"prefix\":\"a\",\"content\":\"\"}",
+     0},
     {"a message outside of a transaction has no prefix that we need",
      "{\"action\":\"M\",\"transactional\":false,\"prefix\":\"\",\"content\":\"\"}", 0},
     {"exponents, signs and zeros of floats",

@@ -49,7 +49,7 @@ static void test_statement(void **state)
             config.schemas.count++;
         }
         buf_init(&out, 65536);
-        stream_start_statement(&out, &config);
+        stream_start_statement(&out, &config, PLUGIN_WAL2JSON);
         check_text(rows[i].says, buf_str(&out), rows[i].statement);
         buf_fini(&out);
     }
@@ -63,14 +63,46 @@ static void test_auth_events(void **state)
 
     (void)state;
     buf_init(&out, 65536);
-    stream_start_statement(&out, &config);
+    stream_start_statement(&out, &config, PLUGIN_WAL2JSON);
     check_text("the auth service's log, if it is to be audited", buf_str(&out),
                HEAD("s") ",auth.audit_log_entries')");
     config.audit = false;
     buf_clear(&out);
-    stream_start_statement(&out, &config);
+    stream_start_statement(&out, &config, PLUGIN_WAL2JSON);
     check_text("and not without an audit trail", buf_str(&out), HEAD("s") "')");
     buf_fini(&out);
+}
+
+static void test_pgoutput(void **state)
+{
+    static const struct {
+        const char *says, *publication, *names;
+    } publications[] = {
+        {"the publication, and the one of new rows alone", "pgherald",
+         "\"pgherald\",\"pgherald_inserts\""},
+        {"upper case stays", "App", "\"App\",\"App_inserts\""},
+        {"a comma and a space are of the name", "a, b", "\"a, b\",\"a, b_inserts\""},
+        {"a quote is doubled for the list", "a\"b", "\"a\"\"b\",\"a\"\"b_inserts\""},
+        {"and one of strings for the string", "o'b", "\"o''b\",\"o''b_inserts\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(publications); i++) {
+        struct config config = {.slot_name = (char *)(uintptr_t) "s",
+                                .publication = (char *)(uintptr_t)publications[i].publication};
+        struct buf out, wanted;
+
+        buf_init(&out, 65536);
+        buf_init(&wanted, 65536);
+        buf_addf(&wanted,
+                 "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"proto_version\" '1', \"messages\" "
+                 "'true', \"publication_names\" '%s')",
+                 publications[i].names);
+        stream_start_statement(&out, &config, PLUGIN_PGOUTPUT);
+        check_text(publications[i].says, buf_str(&out), buf_str(&wanted).data);
+        buf_fini(&out);
+        buf_fini(&wanted);
+    }
 }
 
 int main(void)
@@ -78,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statement),
         cmocka_unit_test(test_auth_events),
+        cmocka_unit_test(test_pgoutput),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
