@@ -112,9 +112,11 @@ static enum result print_steps(struct audit_command *command, struct revert *rev
 static enum result undo(struct audit_command *command, const struct revert *revert, char *outcome,
                         struct err *err)
 {
+    static const char *const why[] = {"{\"command\": \"pgherald audit revert\"}"};
     struct pg_rows *rows;
 
     if (pg_sync_run(command->conn, "begin", NULL, 0, NULL, err) != OK ||
+        pg_sync_run(command->conn, sql_audit_context, why, 1, NULL, err) != OK ||
         pg_sync_run(command->conn, sql_audit_apply, revert->params, PARAMS, &rows, err) != OK)
         return FAILED;
     snprintf(outcome, OUTCOME_TEXT, "{\"rows\": %lld}", pg_rows_number(rows, 0, 0));

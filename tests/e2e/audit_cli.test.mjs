@@ -205,7 +205,7 @@ describe("pgherald audit", { timeout: 120000 }, () => {
   });
 
   test("reading is an entry too: who asked for what", async () => {
-    const last = (action) => env.row("select *, xid = $2 as own from audit_logs where action = $1 order by id desc limit 1", [action, null]);
+    const last = (action) => env.row("select * from audit_logs where action = $1 order by id desc limit 1", [action]);
     for (const [args, action, asked] of [
       [["history", "notes", "1", "--since", "1d"], "audit_read", { command: "audit history", words: ["notes", "1"], since: "1d" }],
       [["log", "--where", "rank=gt.1", "--action", "insert", "--until", "1s", "--limit", "3"], "audit_read", { command: "audit log", where: "rank=gt.1", action: "insert", until: "1s" }],
@@ -226,18 +226,17 @@ describe("pgherald audit", { timeout: 120000 }, () => {
 
   test("undoing is an entry too, in the transaction that did it; and so is what was refused", async () => {
     await env.db.query("update notes set title = 'undo me' where id = 1");
-    const { xid } = await env.row("select pgherald.set_context(null), pg_current_xact_id()::xid::text as xid");
     await env.caughtUp();
     const { xid: last } = await env.row("select xid from audit_logs where resource_type = 'public.notes' order by id desc limit 1");
-    assert.ok(xid !== last);
     assert.equal((await audit("revert", last, "--apply")).code, 0);
     assert.equal((await audit("revert", last, "--apply")).code, 1);
     await env.caughtUp();
-    const entries = await env.rows("select action, context -> 'apply' as apply, new_values, xid from audit_logs where action in ('audit_revert', 'update') order by id desc limit 3");
+    const entries = await env.rows("select action, context -> 'apply' as apply, context -> 'application' as why, new_values, xid from audit_logs where action in ('audit_revert', 'update') order by id desc limit 3");
     const [refused, done] = entries.filter((e) => e.action === "audit_revert");
     assert.match(refused.new_values.error, /changed since: title/);
     assert.deepEqual([done.new_values, done.apply], [{ rows: 1 }, true]);
-    assert.equal(entries.find((e) => e.action === "update").xid, done.xid, "what it changed has the same number");
+    const { xid: undone, why } = entries.find((e) => e.action === "update");
+    assert.deepEqual([undone, why], [done.xid, { command: "pgherald audit revert" }], "what it changed has the same number, and says why");
   });
 
   test("who is no owner: what he may, as far as he may", async () => {
@@ -302,13 +301,13 @@ describe("pgherald audit", { timeout: 120000 }, () => {
     await env.db.query(`insert into audit_logs (action, resource_type, resource_id, old_values, new_values, changed_fields)
       select 'update', 'public.notes', n, jsonb_build_object('id', n, 'title', 'a'), jsonb_build_object('id', n, 'title', 'b'), '{title}' from generate_series(1, 300000) n`);
     await env.db.query(`insert into audit_logs (action, resource_type, new_values) select 'large', 'large', jsonb_build_object('n', repeat('x', 1000000)) from generate_series(1, 40)`);
-    const limit = readFileSync(binary).includes("__asan_init") ? 400 : 40; // MB; its own memory is in the way
+    const limit = readFileSync(binary).includes("__asan_init") ? 800 : 40; // MB; its own memory is in the way
     for (const args of [
       ["export", "--format", "ndjson", "--action", "update"],
       ["export", "--format", "csv", "--action", "large"],
       ["export", "--format", "ocsf", "--action", "large"],
       ["log", "--limit", "10000", "--action", "update"],
-      ["log", "--where", "title=eq.never", "--action", "update", "--since", "1w"],
+      ["log", "--where", "n=eq.never", "--action", "large"],
       ["log", "--json", "--action", "large", "--limit", "100"],
     ]) {
       const started = Date.now();
