@@ -115,6 +115,14 @@ void config_write_help(struct buf *out);
 /* Every key with its value as a file would have it; of secrets only that they are set. */
 void config_write_effective(const struct config *config, struct buf *out);
 
+/* The same as a JSON object of texts. */
+void config_write_json(const struct config *config, struct buf *out);
+
+/* What differs, as a JSON object: key to [before, after], of a secret only "changed". `reloadable`:
+ * of what a running daemon follows, else of the rest. */
+void config_write_changes(const struct config *before, const struct config *after, bool reloadable,
+                          struct buf *out);
+
 /* Whether `fresh` differs where a running daemon cannot follow; appends those keys with commas. */
 bool config_needs_restart(const struct config *running, const struct config *fresh,
                           struct buf *keys);

@@ -26,7 +26,12 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
                            const struct pipeline_doors *doors, lsn_t endpos, struct pipeline **out,
                            struct err *err) MUST_CHECK;
 
-/* Stops reading, lets what is complete become durable (shutdown_timeout at most), joins, frees. */
-void pipeline_stop(struct pipeline *pipeline);
+/* The settings were read again; the audit trail gets an entry with these facts, a JSON object.
+ * false: too many such entries wait. From the thread that started it. */
+bool pipeline_reload(struct pipeline *pipeline, struct str facts) MUST_CHECK;
+
+/* Stops reading, lets what is complete become durable (shutdown_timeout at most), joins, frees. The
+ * reason goes into the audit trail. */
+void pipeline_stop(struct pipeline *pipeline, const char *reason);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+#include "pg/conn.h"
 #include "store/batch.h"
 
 struct store;
@@ -46,6 +47,12 @@ void store_input_drained(struct store *store);
 
 /* false: stop reading WAL until on_room. */
 bool store_has_room(struct store *store);
+
+/* Runs a statement of its own, of sql/queries, between batches. false: it is not free for it, and
+ * on_stored will tell when it may be. `then` gets the server's refusal, or NULL; it does not come
+ * if the store is lost or closed. */
+bool store_ask(struct store *store, const char *sql, const struct pg_param *params, size_t count,
+               void (*then)(void *arg, const struct err *err), void *arg);
 
 /* Whether waiting longer would make nothing more durable: no batch is committing, and what is left
  * is at most a part of a source transaction. */

@@ -1,7 +1,7 @@
 -- pgherald: set=core
 --
--- How long the audit trail is kept, what must not go, and what must. docs/audit-retention.md tells the
--- whole story.
+-- How long the audit trail is kept, what must not go, and what must (docs/audit-retention.md); and what the
+-- daemon that writes it does itself (docs/audit.md).
 
 -- ---------------------------------------------------------------- legal hold
 
@@ -415,6 +415,210 @@ end
 $$;
 comment on function pgherald.erase_subject(uuid, text, text[]) is 'pgherald: erases a person from the audit trail; what a hold keeps stays';
 revoke all on function pgherald.erase_subject(uuid, text, text[]) from public, anon, authenticated, service_role;
+
+-- ---------------------------------------------------------------- the daemon's own doings
+
+-- An entry of what pgherald itself did.
+create or replace function pgherald.note(action text, resource_type text, resource_id text, facts jsonb, who jsonb default '{}') returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.audit_logs (xid, action, resource_type, resource_id, new_values, user_agent, context)
+  values (pg_current_xact_id()::xid::text::bigint, note.action, note.resource_type, note.resource_id,
+    jsonb_strip_nulls(facts), 'pgherald', jsonb_build_object('source', 'pgherald', 'role', session_user) || who)
+$$;
+comment on function pgherald.note(text, text, text, jsonb, jsonb) is 'pgherald: makes an entry of what pgherald itself did';
+revoke all on function pgherald.note(text, text, text, jsonb, jsonb) from public, anon, authenticated, service_role;
+
+-- Who reads a slot. A row without stopped_at is of a process that runs, or that ended without a word.
+create table if not exists pgherald.recorders (
+  slot_name text primary key,
+  run_id uuid not null,
+  started_at timestamptz not null default now(),
+  stopped_at timestamptz,
+  reloads bigint not null default 0,
+  settings jsonb not null,
+  who jsonb not null
+);
+comment on table pgherald.recorders is 'pgherald: the last process that read a slot';
+comment on column pgherald.recorders.reloads is 'how many of its reloads have their entry';
+comment on column pgherald.recorders.settings is 'those it ran with; of secrets only that they are set';
+revoke all on pgherald.recorders from public, anon, authenticated, service_role;
+
+-- The first statement of a run, once the slot is its own. Asked again after a connection broke, nothing
+-- happens twice.
+create or replace function pgherald.note_start(slot text, run uuid, who jsonb, facts jsonb, settings jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  last pgherald.recorders;
+  changed jsonb;
+  is_unclean boolean;
+begin
+  select * into last from pgherald.recorders r where r.slot_name = slot for update;
+  if last.run_id = run then
+    return;
+  end if;
+  insert into pgherald.recorders as r (slot_name, run_id, settings, who)
+  values (slot, run, note_start.settings, note_start.who)
+  on conflict (slot_name) do update
+  set run_id = excluded.run_id, started_at = now(), stopped_at = null, reloads = 0, settings = excluded.settings, who = excluded.who;
+  is_unclean := last.slot_name is not null and last.stopped_at is null;
+  if last.slot_name is not null then
+    select coalesce(jsonb_object_agg(key, jsonb_build_array(last.settings -> key, note_start.settings -> key)), '{}') into changed
+    from jsonb_object_keys(last.settings || note_start.settings) as key
+    where last.settings -> key is distinct from note_start.settings -> key;
+  end if;
+  perform pgherald.note('pgherald.start', 'pgherald.daemon', slot, facts || jsonb_build_object(
+    'changed', changed,
+    'last_start', last.started_at,
+    'last_stop', case when is_unclean then '"not recorded"' else to_jsonb(last.stopped_at) end,
+    'last_stored', case when is_unclean then (select c.updated_at from pgherald.checkpoints c where c.slot_name = slot and c.commit_time is not null) end,
+    'last_who', case when is_unclean then last.who end), who);
+end
+$$;
+comment on function pgherald.note_start(text, uuid, jsonb, jsonb, jsonb) is 'pgherald: a process begins to read a slot';
+revoke all on function pgherald.note_start(text, uuid, jsonb, jsonb, jsonb) from public, anon, authenticated, service_role;
+
+-- The n-th reload of a run.
+create or replace function pgherald.note_reload(slot text, run uuid, n bigint, facts jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  recorder pgherald.recorders;
+begin
+  update pgherald.recorders r
+  set reloads = n,
+      settings = r.settings || coalesce((
+        select jsonb_object_agg(c.key, c.value -> 1) from jsonb_each(facts -> 'changed') c where jsonb_typeof(c.value) = 'array'), '{}')
+  where r.slot_name = slot and r.run_id = run and r.reloads < n
+  returning * into recorder;
+  if found then
+    perform pgherald.note('pgherald.reload', 'pgherald.daemon', slot, facts, recorder.who);
+  end if;
+end
+$$;
+comment on function pgherald.note_reload(text, uuid, bigint, jsonb) is 'pgherald: a process has read its settings again';
+revoke all on function pgherald.note_reload(text, uuid, bigint, jsonb) from public, anon, authenticated, service_role;
+
+-- The last statement of a run, while the slot is still its own: nothing is confirmed beyond `confirmed`.
+create or replace function pgherald.note_stop(slot text, run uuid, reason text, confirmed pg_lsn) returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  recorder pgherald.recorders;
+begin
+  update pgherald.recorders r set stopped_at = now()
+  where r.slot_name = slot and r.run_id = run and r.stopped_at is null
+  returning * into recorder;
+  if found then
+    update pgherald.checkpoints c set confirmable_lsn = greatest(c.end_lsn, confirmed) where c.slot_name = slot and confirmed > '0/0';
+    perform pgherald.note('pgherald.stop', 'pgherald.daemon', slot,
+      jsonb_build_object('reason', reason, 'started_at', recorder.started_at, 'stored_lsn', (select c.end_lsn from pgherald.checkpoints c where c.slot_name = slot)),
+      recorder.who);
+  end if;
+end
+$$;
+comment on function pgherald.note_stop(text, uuid, text, pg_lsn) is 'pgherald: a process stops reading a slot';
+revoke all on function pgherald.note_stop(text, uuid, text, pg_lsn) from public, anon, authenticated, service_role;
+
+-- ---------------------------------------------------------------- gaps of the stream
+
+-- A slot has no name of its own beside the one that whoever makes it anew gives it again. But nothing is
+-- ever confirmed beyond the checkpoint or confirmable_lsn, which is written before: a slot that stands
+-- further is another one, or somebody has moved it.
+alter table pgherald.checkpoints
+  add column if not exists confirmable_lsn pg_lsn,
+  add column if not exists trouble text;
+comment on column pgherald.checkpoints.confirmable_lsn is 'up to here the slot may be confirmed while there is nothing to store';
+comment on column pgherald.checkpoints.trouble is 'what was last found wrong with the slot and has its entry';
+
+create or replace function pgherald.allow_confirm(slot text, upto pg_lsn) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update pgherald.checkpoints c set confirmable_lsn = upto where c.slot_name = slot;
+  if not found then
+    raise exception 'the checkpoint of slot % is gone', slot using errcode = 'no_data_found';
+  end if;
+end
+$$;
+comment on function pgherald.allow_confirm(text, pg_lsn) is 'pgherald: how far a slot may be confirmed while there is nothing to store';
+revoke all on function pgherald.allow_confirm(text, pg_lsn) from public, anon, authenticated, service_role;
+
+-- As in 009, and looks whether the slot is the one that was read before. If it is not, what was between
+-- is lost: an entry says so, and the rules are those of now.
+create or replace function pgherald.attach(slot text, out commit_lsn pg_lsn, out end_lsn pg_lsn)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  there record;
+  checkpoint pgherald.checkpoints;
+  reason text;
+  is_anew boolean;
+begin
+  -- before the checkpoint, which another process may be moving, and then the slot
+  select s.slot_name, s.wal_status, s.confirmed_flush_lsn into there
+  from pg_catalog.pg_replication_slots s
+  where s.slot_name = slot and s.database = current_database();
+  insert into pgherald.checkpoints (slot_name, commit_lsn, end_lsn)
+  values (slot, '0/0', '0/0')
+  on conflict (slot_name) do nothing;
+  is_anew := found;
+  select * into checkpoint from pgherald.checkpoints c where c.slot_name = slot for update;
+
+  reason := case
+    when there.slot_name is null then 'slot missing'
+    when there.wal_status = 'lost' then 'slot lost'
+    when checkpoint.end_lsn > pg_current_wal_lsn() then 'checkpoint ahead of the WAL'
+    when there.confirmed_flush_lsn > greatest(checkpoint.end_lsn, checkpoint.confirmable_lsn) and checkpoint.confirmable_lsn is not null
+      then 'slot made anew'
+    when checkpoint.end_lsn = '0/0' and checkpoint.confirmable_lsn is null
+      and not exists (select 1 from pgherald.recorders r where r.slot_name = slot) then 'first start' end;
+  if reason <> coalesce(checkpoint.trouble, '') then
+    perform pgherald.note('pgherald.gap', 'pgherald.slot', slot, jsonb_build_object(
+      'reason', reason,
+      'after_lsn', nullif(checkpoint.end_lsn, '0/0'),
+      'after_time', checkpoint.commit_time,
+      'until_lsn', there.confirmed_flush_lsn));
+  end if;
+
+  if reason in ('slot made anew', 'checkpoint ahead of the WAL') then
+    is_anew := true;
+    checkpoint.commit_lsn := '0/0';
+    checkpoint.end_lsn := '0/0';
+    checkpoint.commit_time := null;
+    checkpoint.confirmable_lsn := null;
+  end if;
+  update pgherald.checkpoints c
+  set commit_lsn = checkpoint.commit_lsn,
+      end_lsn = checkpoint.end_lsn,
+      commit_time = checkpoint.commit_time,
+      confirmable_lsn = greatest(checkpoint.confirmable_lsn, there.confirmed_flush_lsn),
+      trouble = case when reason in ('slot missing', 'slot lost') then reason end
+  where c.slot_name = slot;
+  if is_anew then
+    delete from pgherald.rules r where r.slot_name = slot;
+    insert into pgherald.rules (slot_name, kind, id, row)
+    select slot, 'webhook', w.id::text, pg_catalog.to_jsonb(w) - 'secret' from public.webhooks w
+    union all
+    select slot, 'notification_rule', n.id::text, pg_catalog.to_jsonb(n)
+    from public.notification_rules n
+    union all
+    select slot, 'audit_policy', p.table_name, pg_catalog.to_jsonb(p)
+    from pgherald.audit_policies p;
+  end if;
+
+  commit_lsn := checkpoint.commit_lsn;
+  end_lsn := checkpoint.end_lsn;
+end
+$$;
+revoke all on function pgherald.attach(text) from public;
 
 -- ---------------------------------------------------------------- images take less room
 

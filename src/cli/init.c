@@ -305,7 +305,7 @@ static enum result forget_checkpoint(struct init *init, struct err *err)
             warn(init,
                  "THERE IS A GAP: slot %s existed before and was processed up to %s%s%s. "
                  "Changes between then and now are in no audit entry, notification or webhook. An "
-                 "entry with action gap says so in audit_logs.",
+                 "entry with action pgherald.gap says so in audit_logs.",
                  init->config->slot_name, pg_rows_text(rows, 0, 0),
                  pg_rows_is_null(rows, 0, 1) ? "" : ", committed at ", pg_rows_text(rows, 0, 1));
     }

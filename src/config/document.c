@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
+
 static void add_help_lines(struct buf *out, const char *prefix, const char *help)
 {
     struct str line, rest = str_c(help);
@@ -59,4 +61,48 @@ void config_write_effective(const struct config *config, struct buf *out)
         option_write(&options[i], config, out);
         buf_add_char(out, '\n');
     }
+}
+
+static void write_member(const struct option *option, const struct config *config, struct buf *out)
+{
+    struct buf text;
+
+    buf_init(&text, out->max);
+    option_write(option, config, &text);
+    json_add_string(out, buf_str(&text));
+    buf_fini(&text);
+}
+
+void config_write_json(const struct config *config, struct buf *out)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        buf_addf(out, "%c\"%s\":", i ? ',' : '{', options[i].name);
+        write_member(&options[i], config, out);
+    }
+    buf_add_char(out, '}');
+}
+
+void config_write_changes(const struct config *before, const struct config *after, bool reloadable,
+                          struct buf *out)
+{
+    const char *separator = "{";
+
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *option = &options[i];
+
+        if (option->reloadable != reloadable || option_same(option, before, after))
+            continue;
+        buf_addf(out, "%s\"%s\":", separator, option->name);
+        separator = ",";
+        if (option->kind == OPTION_SECRET) {
+            buf_add_c(out, "\"changed\"");
+            continue;
+        }
+        buf_add_char(out, '[');
+        write_member(option, before, out);
+        buf_add_char(out, ',');
+        write_member(option, after, out);
+        buf_add_char(out, ']');
+    }
+    buf_add_c(out, *separator == '{' ? "{}" : "}");
 }

@@ -20,6 +20,8 @@
 struct daemon {
     const struct config *config;
     const char *config_path;
+    struct config *latest;   /* as it was last read again; NULL: it never was */
+    const char *stop_reason; /* for the audit trail */
     uv_loop_t loop;
     uv_signal_t term, interrupt, hangup;
     uv_async_t finished;
@@ -69,7 +71,10 @@ static void on_finished(uv_async_t *async)
 
 static void on_stop_signal(uv_signal_t *signal, int signum)
 {
-    log_info("daemon", "stopping", log_s("signal", signum == SIGTERM ? "SIGTERM" : "SIGINT"));
+    struct daemon *daemon = signal->data;
+
+    daemon->stop_reason = signum == SIGTERM ? "SIGTERM" : "SIGINT";
+    log_info("daemon", "stopping", log_s("signal", daemon->stop_reason));
     uv_stop(signal->loop);
 }
 
@@ -88,6 +93,29 @@ static void apply(const struct daemon *daemon, const struct config *fresh)
     buf_fini(&keys);
 }
 
+/* An entry for the audit trail: what was applied, and what differs from what the daemon runs with.
+ * `fresh` is NULL if it could not be read. */
+static void note_reload(struct daemon *daemon, const struct config *fresh)
+{
+    struct buf facts;
+
+    if (!daemon->pipeline)
+        return;
+    buf_init(&facts, (size_t)1 << 20);
+    if (fresh) {
+        buf_add_c(&facts, "{\"changed\":");
+        config_write_changes(daemon->latest ? daemon->latest : daemon->config, fresh, true, &facts);
+        buf_add_c(&facts, ",\"needs_restart\":");
+        config_write_changes(daemon->config, fresh, false, &facts);
+        buf_add_char(&facts, '}');
+    } else {
+        buf_add_c(&facts, "{\"error\":\"the settings could not be read; they stay as they were\"}");
+    }
+    if (!buf_ok(&facts) || !pipeline_reload(daemon->pipeline, buf_str(&facts)))
+        log_error("daemon", "SIGHUP: the audit trail gets no entry of it; too many wait already");
+    buf_fini(&facts);
+}
+
 static void on_hangup(uv_signal_t *signal, int signum)
 {
     struct daemon *daemon = signal->data;
@@ -97,10 +125,13 @@ static void on_hangup(uv_signal_t *signal, int signum)
     (void)signum;
     if (config_load(daemon->config_path, &fresh, &err) != OK) {
         log_error("daemon", "SIGHUP: the configuration stays as it was", log_err(&err));
+        note_reload(daemon, NULL);
         return;
     }
     apply(daemon, fresh);
-    config_free(fresh);
+    note_reload(daemon, fresh);
+    config_free(daemon->latest);
+    daemon->latest = fresh;
 }
 
 static void start_signal(struct daemon *daemon, uv_signal_t *signal, uv_signal_cb cb, int signum)
@@ -139,7 +170,7 @@ static void stop_loops(struct daemon *daemon)
 {
     jobs_begin_stop(daemon->jobs);
     if (daemon->pipeline)
-        pipeline_stop(daemon->pipeline);
+        pipeline_stop(daemon->pipeline, daemon->stop_reason);
     if (daemon->dispatch)
         dispatch_stop(daemon->dispatch);
     if (daemon->realtime)
@@ -204,7 +235,10 @@ static void log_started(const struct daemon *daemon)
 
 int daemon_run(const struct config *config, const char *config_path, lsn_t endpos, unsigned roles)
 {
-    struct daemon daemon = {.config = config, .config_path = config_path, .roles = roles};
+    struct daemon daemon = {.config = config,
+                            .config_path = config_path,
+                            .stop_reason = endpos ? "the end of the run" : "a loop failed",
+                            .roles = roles};
     struct err err;
     int code;
 
@@ -223,6 +257,7 @@ int daemon_run(const struct config *config, const char *config_path, lsn_t endpo
     }
     stop_loops(&daemon);
     close_loop(&daemon);
+    config_free(daemon.latest);
     if (daemon.to_realtime)
         queue_free(daemon.to_realtime);
     code = daemon.exit_code;

@@ -10,6 +10,7 @@
 #include "daemon/catalog.h"
 #include "daemon/deriver.h"
 #include "daemon/feed.h"
+#include "daemon/journal.h"
 #include "decode/decoder.h"
 #include "store/store.h"
 #include "stream/stream.h"
@@ -35,8 +36,9 @@ struct pipeline {
     lsn_t endpos;
     pthread_t thread;
     uv_loop_t loop;
-    uv_async_t stop;
-    uv_timer_t timer; /* back-off, or the shutdown's deadline */
+    uv_async_t stop, reloaded;
+    uv_timer_t timer;        /* back-off, or the shutdown's deadline */
+    const char *stop_reason; /* written before `stop` is sent */
 
     enum pipeline_state state;
     unsigned backoff_ms;
@@ -50,10 +52,12 @@ struct pipeline {
     struct catalog *catalog;
     struct store *store;
     struct stream *stream;
+    struct journal journal;
 
     struct transaction txn;
     lsn_t checkpoint; /* of the session's start */
     lsn_t stored;     /* the last commit that is durable */
+    lsn_t confirmed;  /* how far the slot was confirmed, in this session */
     lsn_t idle;       /* all up to here has come, but something was unsaved; else 0 */
     bool paused;
     struct buf held;       /* a message that waits for the catalog to be loaded */
@@ -62,6 +66,7 @@ struct pipeline {
 
 static void start_session(struct pipeline *p);
 static void on_store_room(void *arg);
+static void open_store(struct pipeline *p);
 
 static const char *state_name(enum pipeline_state state)
 {
@@ -150,21 +155,59 @@ static void check_endpos(struct pipeline *p, lsn_t durable)
 
 static void confirm(struct pipeline *p, lsn_t durable)
 {
+    p->confirmed = durable > p->confirmed ? durable : p->confirmed;
     stream_confirm(p->stream, durable);
     stat_set(&p->stats->stored_lsn, durable);
     check_endpos(p, durable);
 }
 
-/* Where the stream has come to may be confirmed once nothing is unsaved: the server does not say it
- * again. */
+/* Where the stream has come to may be confirmed once nothing is unsaved (the server does not say it
+ * again), and once it is recorded that it may be. */
 static void confirm_idle(struct pipeline *p)
 {
     lsn_t idle = p->idle;
 
-    if (idle == 0 || p->txn.open || p->held.len > 0 || !store_is_idle(p->store))
+    if (idle == 0 || p->txn.open || p->held.len > 0 || !store_is_idle(p->store) ||
+        idle > p->journal.confirmable)
         return;
     p->idle = 0;
     confirm(p, idle);
+}
+
+/* Confirms what can be, says what is to be said. */
+static void settle(struct pipeline *p)
+{
+    confirm_idle(p);
+    if (p->state == PIPELINE_RUNNING)
+        journal_speak(&p->journal, p->store, store_is_idle(p->store) ? p->idle : 0, p->confirmed);
+}
+
+/* The last batch commits, then the journal speaks the last word. A part of a source transaction
+ * that is on its way goes with its connection: the word needs another. */
+static void stop_when_settled(struct pipeline *p)
+{
+    if (!store_is_settled(p->store))
+        return;
+    if (p->journal.is_stopped) {
+        uv_stop(&p->loop);
+        return;
+    }
+    journal_speak(&p->journal, p->store, 0, p->confirmed);
+    if (!p->journal.is_asking && !store_is_idle(p->store)) {
+        store_close(p->store);
+        transaction_reset(&p->txn);
+        open_store(p);
+    }
+}
+
+static void on_said(void *arg)
+{
+    struct pipeline *p = arg;
+
+    if (p->state == PIPELINE_STOPPING)
+        stop_when_settled(p);
+    else
+        settle(p);
 }
 
 /* The server says that nothing more is to come up to wal_end: an idle or filtered slot may move. */
@@ -173,7 +216,7 @@ static void on_idle(void *arg, lsn_t wal_end)
     struct pipeline *p = arg;
 
     p->idle = wal_end;
-    confirm_idle(p);
+    settle(p);
 }
 
 static void on_stored(void *arg, const struct batch *batch)
@@ -192,10 +235,10 @@ static void on_stored(void *arg, const struct batch *batch)
         p->idle = 0;
     if (p->stream) {
         confirm(p, batch->mark.end_lsn);
-        confirm_idle(p);
+        settle(p);
     }
-    if (p->state == PIPELINE_STOPPING && store_is_settled(p->store))
-        uv_stop(&p->loop);
+    if (p->state == PIPELINE_STOPPING)
+        stop_when_settled(p);
 }
 
 /* One change */
@@ -320,7 +363,7 @@ static void process_commit(struct pipeline *p, const struct change *change)
     if (!p->store)
         return;
     p->idle = change->end_lsn; /* unless it has left something to store */
-    confirm_idle(p);
+    settle(p);
 }
 
 static enum result process_change(struct pipeline *p, struct change *change, struct str payload,
@@ -420,6 +463,7 @@ static void on_stream_start(void *arg)
     log_info("pipeline", "streaming", log_s("slot", p->config->slot_name),
              log_s("plugin", p->plugin == PLUGIN_PGOUTPUT ? "pgoutput" : "wal2json"),
              log_lsn("checkpoint", p->checkpoint));
+    settle(p);
 }
 
 static void on_store_ready(void *arg, lsn_t checkpoint)
@@ -428,11 +472,17 @@ static void on_store_ready(void *arg, lsn_t checkpoint)
                                                 on_session_lost};
     struct pipeline *p = arg;
 
+    if (p->state == PIPELINE_STOPPING) {
+        stop_when_settled(p);
+        return;
+    }
     if (checkpoint < p->stored) {
         log_warn("pipeline", "the slot was made anew: clients will be told to rejoin");
         feed_gap(&p->feed);
     }
     p->checkpoint = p->stored = checkpoint;
+    p->confirmed = 0;
+    journal_begin_session(&p->journal);
     set_state(p, PIPELINE_STREAM);
     p->stream = stream_open(&p->loop, p->config, p->plugin, p->stats, &events, p);
 }
@@ -446,16 +496,22 @@ static void renew_decoder(struct pipeline *p, enum config_plugin plugin)
         plugin == PLUGIN_PGOUTPUT ? decoder_new_pgoutput(p->config) : decoder_new_wal2json();
 }
 
-static void on_catalog(void *arg, struct catalog_facts *facts)
+static void open_store(struct pipeline *p)
 {
     static const struct store_events events = {on_store_ready, on_stored, on_store_room,
                                                on_session_lost};
+
+    p->store = store_open(&p->loop, p->config, p->stats, p->rules, &events, p);
+}
+
+static void on_catalog(void *arg, struct catalog_facts *facts)
+{
     struct pipeline *p = arg;
 
     renew_decoder(p, facts->plugin);
     take_catalog(p, facts);
     set_state(p, PIPELINE_STORE);
-    p->store = store_open(&p->loop, p->config, p->stats, p->rules, &events, p);
+    open_store(p);
 }
 
 static void start_session(struct pipeline *p)
@@ -483,13 +539,32 @@ static void on_stop(uv_async_t *async)
     bool was_running = p->state == PIPELINE_RUNNING;
 
     set_state(p, PIPELINE_STOPPING);
+    p->journal.stop_reason = p->stop_reason;
     uv_timer_start(&p->timer, on_deadline, p->config->shutdown_timeout_ms, 0);
-    if (was_running) {
-        stream_pause(p->stream);
-        store_input_drained(p->store);
-    }
-    if (!was_running || !p->store || store_is_settled(p->store))
+    if (!was_running) {
         uv_stop(&p->loop);
+        return;
+    }
+    stream_pause(p->stream);
+    store_input_drained(p->store);
+    if (p->store)
+        stop_when_settled(p);
+}
+
+static void on_reloaded(uv_async_t *async)
+{
+    struct pipeline *p = async->data;
+
+    if (p->state == PIPELINE_RUNNING)
+        settle(p);
+}
+
+/* On the main thread. */
+static void wake_for_reload(void *arg)
+{
+    struct pipeline *p = arg;
+
+    uv_async_send(&p->reloaded);
 }
 
 static void *run_thread(void *arg)
@@ -500,6 +575,7 @@ static void *run_thread(void *arg)
     uv_run(&p->loop, UV_RUN_DEFAULT);
     close_session(p);
     uv_close((uv_handle_t *)&p->stop, NULL);
+    uv_close((uv_handle_t *)&p->reloaded, NULL);
     uv_close((uv_handle_t *)&p->timer, NULL);
     feed_close(&p->feed);
     uv_run(&p->loop, UV_RUN_DEFAULT); /* lets every handle close */
@@ -511,6 +587,7 @@ static void free_pipeline(struct pipeline *p)
     uv_loop_close(&p->loop);
     transaction_reset(&p->txn);
     feed_fini(&p->feed);
+    journal_fini(&p->journal);
     deriver_fini(&p->deriver);
     ruleset_free(p->rules);
     decoder_free(p->decoder);
@@ -522,6 +599,7 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
                            const struct pipeline_doors *doors, lsn_t endpos, struct pipeline **out,
                            struct err *err)
 {
+    static const struct journal_events journal_events = {on_said, on_session_lost};
     struct pipeline *p = mem_alloc(sizeof(*p));
     int rc;
 
@@ -536,9 +614,11 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     buf_init(&p->held, (size_t)1 << 30);
     uv_loop_init(&p->loop);
     uv_async_init(&p->loop, &p->stop, on_stop);
+    uv_async_init(&p->loop, &p->reloaded, on_reloaded);
     uv_timer_init(&p->loop, &p->timer);
     feed_init(&p->feed, &p->loop, config, stats, doors->realtime, &doors->audience);
-    p->stop.data = p->timer.data = p;
+    journal_init(&p->journal, config, &journal_events, wake_for_reload, p);
+    p->stop.data = p->reloaded.data = p->timer.data = p;
     rc = pthread_create(&p->thread, NULL, run_thread, p);
     if (rc != 0) {
         free_pipeline(p);
@@ -548,10 +628,16 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     return OK;
 }
 
-void pipeline_stop(struct pipeline *p)
+bool pipeline_reload(struct pipeline *p, struct str facts)
+{
+    return journal_reload(&p->journal, facts);
+}
+
+void pipeline_stop(struct pipeline *p, const char *reason)
 {
     if (!p)
         return;
+    p->stop_reason = reason;
     uv_async_send(&p->stop);
     pthread_join(p->thread, NULL);
     free_pipeline(p);

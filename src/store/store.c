@@ -43,6 +43,9 @@ struct store {
     bool socket_full;
     bool out_of_room;
     bool closed;
+
+    void (*asked)(void *arg, const struct err *err); /* who waits for store_ask() */
+    void *asked_arg;
 };
 
 static void advance(struct store *store);
@@ -558,6 +561,28 @@ bool store_has_room(struct store *store)
     if (batch_bytes(store->filling) > store->config->store_buffer_bytes)
         store->out_of_room = true;
     return !store->out_of_room;
+}
+
+static void on_answer(void *arg, const struct pg_result *result, const struct err *err)
+{
+    struct store *store = arg;
+
+    (void)result;
+    set_state(store, STORE_IDLE);
+    store->asked(store->asked_arg, err);
+    if (!store->closed)
+        advance(store);
+}
+
+bool store_ask(struct store *store, const char *sql, const struct pg_param *params, size_t count,
+               void (*then)(void *arg, const struct err *err), void *arg)
+{
+    if (store->state != STORE_IDLE || store->on_wire)
+        return false;
+    store->asked = then;
+    store->asked_arg = arg;
+    ask(store, sql, params, count, on_answer);
+    return true;
 }
 
 bool store_is_settled(const struct store *store)

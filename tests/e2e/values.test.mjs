@@ -119,6 +119,6 @@ test("json that jsonb would refuse is kept as text and poisons nothing", async (
   await env.db.query("create table public.raw (id int primary key, doc json)");
   await env.db.query(`insert into public.raw values (1, '{"z":"\\u0000"}'), (2, '"\\ud800"'), (3, '1e999999'), (4, '{"fine":true}')`);
   await env.caughtUp();
-  const rows = await env.rows("select new_values -> 'doc' as doc from public.audit_logs order by id");
+  const rows = await env.rows("select new_values -> 'doc' as doc from public.audit_logs where resource_type = 'public.raw' order by id");
   assert.deepEqual(rows.map((row) => row.doc), ['{"z":"\\u0000"}', '"\\ud800"', "1e999999", { fine: true }]);
 });

@@ -221,5 +221,34 @@ from change c where c.is_content;
 set local pgherald.audit_maintenance = 'on';
 select lives_ok('update public.audit_logs set action = ''z'' where resource_type = ''public.fleeting''', 'and on purpose: the door of erasure');
 
+set local pgherald.audit_maintenance = '';
+
+-- ---------------------------------------------------------------- what the daemon says of itself
+
+create temporary table said as select max(id) as upto from public.audit_logs;
+create function pg_temp.news() returns table (action text, facts jsonb) language sql as $$
+  select action, new_values from public.audit_logs, said where id > upto and action like 'pgherald.%' order by id
+$$;
+insert into pgherald.checkpoints (slot_name, commit_lsn, end_lsn, commit_time, confirmable_lsn) values ('j', '0/10', '0/20', now(), '0/9000');
+select pgherald.note_start('j', '00000000-0000-4000-8000-000000000001', '{"pid": 1}', '{"audit": "on"}', '{"a": "1", "b": "2"}') from generate_series(1, 2);
+select results_eq('select * from pg_temp.news()', $$ values ('pgherald.start', '{"audit": "on"}'::jsonb) $$, 'a run starts once, however often it says so');
+select pgherald.note_reload('j', '00000000-0000-4000-8000-000000000001', n, '{"changed": {"a": ["1", "3"], "secret": "changed"}}') from unnest(array[1, 1, 2, 1]) n;
+select is((select count(*) from pg_temp.news()), 3::bigint, 'and reads its settings twice');
+select is((select settings from pgherald.recorders where slot_name = 'j'), '{"a": "3", "b": "2"}', 'which are known then');
+select pgherald.note_stop('j', run, 'SIGTERM', '0/30')
+from unnest(array['00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000001']::uuid[]) run;
+select is((select count(*) from pg_temp.news()), 4::bigint, 'it stops once, and no other in its place');
+select is((select confirmable_lsn from pgherald.checkpoints where slot_name = 'j'), '0/30', 'having confirmed so much');
+select pgherald.note_start('j', '00000000-0000-4000-8000-000000000003', '{"pid": 3}', '{"audit": "on"}', '{"a": "3", "c": "4"}');
+select is((select facts - 'last_start' - 'last_stop' from pg_temp.news() offset 4), '{"audit": "on", "changed": {"b": ["2", null], "c": [null, "4"]}}', 'the next one tells what is different');
+select pgherald.note_start('j', '00000000-0000-4000-8000-000000000004', '{"pid": 4}', '{}', '{"a": "3", "c": "4"}');
+select is((select facts - 'last_start' - 'last_stored' from pg_temp.news() offset 5), '{"changed": {}, "last_stop": "not recorded", "last_who": {"pid": 3}}', 'and the one after it that there was no stop');
+
+select pgherald.attach('k') from generate_series(1, 2);
+select results_eq('select * from pg_temp.news() offset 6', $$ values ('pgherald.gap', '{"reason": "slot missing"}'::jsonb) $$, 'a slot that is missing, once');
+update pgherald.checkpoints set end_lsn = 'FFFF/0', commit_lsn = 'FFFF/0', trouble = null where slot_name = 'k';
+select results_eq($$ select commit_lsn, end_lsn from pgherald.attach('k') $$, $$ values ('FFFF/0'::pg_lsn, 'FFFF/0'::pg_lsn) $$, 'without a slot nothing is forgotten');
+select throws_ok($$ select pgherald.allow_confirm('nobody', '0/1') $$, 'P0002', null, 'nothing is allowed to a slot without a checkpoint');
+
 select * from finish();
 rollback;

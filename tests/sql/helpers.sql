@@ -127,6 +127,7 @@ begin
   insert into pgherald.store_marks (slot_name) values ('test');
   insert into pgherald.audit_policies (table_name) values ('public.test');
   insert into pgherald.audit_holds (reason) values ('test');
+  insert into pgherald.recorders (slot_name, run_id, settings, who) values ('test', gen_random_uuid(), '{}', '{}');
   insert into pgherald.audit_secrets (name, secret) values ('test', repeat('x', 32));
   insert into pgherald.audit_reads (path_like) values ('/test');
   insert into pgherald.adopted_tables (name) values ('test');

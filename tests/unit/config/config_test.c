@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "config/config.h"
 #include "config/option.h"
 
@@ -343,6 +344,68 @@ static void knows_what_needs_a_restart(void **state)
     config_free(fresh);
 }
 
+static void check_changes(const char *before, const char *after, bool reloadable,
+                          const char *wanted, const char *says)
+{
+    struct config *a, *b;
+    struct buf out;
+    struct err err;
+
+    assert_int_equal(load(before, &a, &err), OK);
+    assert_int_equal(load(after, &b, &err), OK);
+    buf_init(&out, 100000);
+    config_write_changes(a, b, reloadable, &out);
+    if (!str_eq(buf_str(&out), str_c(wanted)))
+        fail_msg("%s: wanted %s, got %s", says, wanted, buf_str(&out).data);
+    buf_fini(&out);
+    config_free(a);
+    config_free(b);
+}
+
+#define SECRET_A "jwt_secret = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define SECRET_B "jwt_secret = bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* For the audit trail: whoever reads it learns what was changed, and no secret. */
+static void changes_are_told(void **state)
+{
+    (void)state;
+    check_changes("audit = on", "audit = on", false, "{}", "nothing changed");
+    check_changes("log_level = info", "log_level = debug", true,
+                  "{\"log_level\":[\"info\",\"debug\"]}", "what is applied at once");
+    check_changes("log_level = info", "log_level = debug", false, "{}", "is not among the rest");
+    check_changes("jobs_poll = 10s\nschemas = a", "jobs_poll = 2s\nschemas = a,b", false,
+                  "{\"schemas\":[\"a\",\"a,b\"],\"jobs_poll\":[\"10s\",\"2s\"]}",
+                  "what waits for a restart");
+    check_changes("publication = p", "publication = a\"\\b", false,
+                  "{\"publication\":[\"p\",\"a\\\"\\\\b\"]}", "as JSON");
+    check_changes(SECRET_A, SECRET_B, false, "{\"jwt_secret\":\"changed\"}", "not its values");
+    check_changes(SECRET_A, "", false, "{\"jwt_secret\":\"changed\"}", "nor that it is gone");
+}
+
+static void settings_are_json_without_secrets(void **state)
+{
+    struct config *config;
+    struct buf out;
+    struct err err;
+    struct str key, value;
+    struct json_cursor members;
+    size_t count = 0;
+
+    (void)state;
+    assert_int_equal(load(SECRET_A "\nlisten = [::1]:80", &config, &err), OK);
+    buf_init(&out, 100000);
+    config_write_json(config, &out);
+    CHECK(json_is_jsonb(buf_str(&out)), "it is an object");
+    CHECK(strstr(buf_str(&out).data, "\"jwt_secret\":\"(set)\""), "that a secret is set");
+    CHECK(!strstr(buf_str(&out).data, "aaaa"), "and not which");
+    CHECK(strstr(buf_str(&out).data, "\"listen\":\"[::1]:80\""), "a value as in a file");
+    for (members = json_enter(buf_str(&out)); json_next(&members, &key, &value);)
+        count++;
+    assert_int_equal(count, option_count);
+    buf_fini(&out);
+    config_free(config);
+}
+
 /* The sample file of the project is what the table makes, and means the defaults. */
 static void the_sample_is_true(void **state)
 {
@@ -429,6 +492,8 @@ int main(void)
         cmocka_unit_test(reads_secrets_from_files),
         cmocka_unit_test(environment_overrides),
         cmocka_unit_test(knows_what_needs_a_restart),
+        cmocka_unit_test(changes_are_told),
+        cmocka_unit_test(settings_are_json_without_secrets),
         cmocka_unit_test(the_sample_is_true),
         cmocka_unit_test(the_manual_is_complete),
         cmocka_unit_test(writes_addresses),
