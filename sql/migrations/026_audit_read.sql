@@ -139,9 +139,10 @@ grant execute on function pgherald.audit_ocsf(public.audit_logs) to service_role
 
 -- The row of this key as it was before a place in the trail, as far as the trail can tell: what entries
 -- do not repeat (unchanged TOAST without the row as it was) comes from earlier ones, by way of other keys
--- that the row had. Each entry is looked at once.
+-- that the row had. The caller may know what it was before one of them, by its place: then it ends there.
 create or replace function pgherald.audit_row_before(
-  p_names text[], p_key text, p_time timestamptz, p_lsn pg_lsn, p_ordinal bigint) returns jsonb
+  p_names text[], p_key text, p_time timestamptz, p_lsn pg_lsn, p_ordinal bigint,
+  p_known_lsn pg_lsn default null, p_known_ordinal bigint default null, p_known jsonb default null) returns jsonb
 language plpgsql stable
 set search_path = ''
 as $$
@@ -160,6 +161,9 @@ begin
     exit when not found or a.action = 'delete';
     found_values := coalesce(a.new_values, '{}') || found_values;
     exit when a.action = 'insert' or a.changed_fields is not null;
+    if a.commit_lsn = p_known_lsn and a.ordinal = p_known_ordinal then
+      return p_known || found_values;
+    end if;
     p_key := coalesce(a.old_resource_id, p_key);
     p_time := a.occurred_at;
     p_lsn := a.commit_lsn;
@@ -168,9 +172,9 @@ begin
   return found_values;
 end
 $$;
-comment on function pgherald.audit_row_before(text[], text, timestamptz, pg_lsn, bigint) is 'pgherald: a row as the trail has it before one of its entries';
-revoke execute on function pgherald.audit_row_before(text[], text, timestamptz, pg_lsn, bigint) from public, anon, authenticated, service_role;
-grant execute on function pgherald.audit_row_before(text[], text, timestamptz, pg_lsn, bigint) to service_role;
+comment on function pgherald.audit_row_before(text[], text, timestamptz, pg_lsn, bigint, pg_lsn, bigint, jsonb) is 'pgherald: a row as the trail has it before one of its entries';
+revoke execute on function pgherald.audit_row_before(text[], text, timestamptz, pg_lsn, bigint, pg_lsn, bigint, jsonb) from public, anon, authenticated, service_role;
+grant execute on function pgherald.audit_row_before(text[], text, timestamptz, pg_lsn, bigint, pg_lsn, bigint, jsonb) to service_role;
 
 -- Every version of the row that had this key, the oldest first. old_values and new_values are whole:
 -- what an entry does not repeat (unchanged TOAST) comes from the one before. Where an update gave the
@@ -205,6 +209,9 @@ as $$
 declare
   found_table constant record := pgherald.audit_table(p_table);
   key constant text := pgherald.audit_key(found_table.relation, p_key);
+  left_lsn pg_lsn;
+  left_ordinal bigint;
+  left_values jsonb;
   a record;
 begin
   version := 0;
@@ -228,7 +235,7 @@ begin
       when a.action = 'insert' then null
       when a.old_resource_id is not null and a.resource_id = key then
         case when a.changed_fields is null then pgherald.audit_row_before(found_table.names, a.old_resource_id,
-          a.occurred_at, a.commit_lsn, a.ordinal) else '{}' end || coalesce(a.old_values, '{}')
+          a.occurred_at, a.commit_lsn, a.ordinal, left_lsn, left_ordinal, left_values) else '{}' end || coalesce(a.old_values, '{}')
       when new_values is null then a.old_values
       else new_values || coalesce(a.old_values, '{}') end;
     new_values := coalesce(old_values, '{}') || a.new_values;
@@ -251,7 +258,10 @@ begin
       return next;
     end if;
     if a.old_resource_id = key then
-      new_values := null;  -- the row goes on under another key
+      left_lsn := a.commit_lsn;
+      left_ordinal := a.ordinal;
+      left_values := old_values;
+      new_values := null;  -- the row goes on under another key, and may come back
     end if;
   end loop;
 end
