@@ -45,4 +45,15 @@ struct msg *queue_pop(struct queue *q);
 
 struct queue_levels queue_levels(struct queue *q);
 
+/* Several queues that are given the same messages, each to be emptied by a thread of its own. */
+#define QUEUES_MAX 16
+
+struct queues {
+    struct queue *items[QUEUES_MAX];
+    size_t count;
+};
+
+/* Takes over the reference, whoever has room for the message. */
+void queues_push(const struct queues *queues, struct msg *msg);
+
 #endif

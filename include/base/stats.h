@@ -1,5 +1,6 @@
-/* Every number that /metrics and `pgherald status` show. Each is written by one thread and may be
- * read by any: relaxed atomics, no lock. The list is the only place where a metric is named. */
+/* Every number that /metrics and `pgherald status` show. Each may be read by any thread, and is
+ * written by one, or added to by several: relaxed atomics, no lock. The list is the only place
+ * where a metric is named. */
 #ifndef PGHERALD_BASE_STATS_H
 #define PGHERALD_BASE_STATS_H
 
@@ -13,7 +14,8 @@
     X(stream_up, gauge, "1 while WAL is being received")                                           \
     X(store_up, gauge, "1 while the store's connection is usable")                                 \
     X(dispatch_up, gauge, "1 while the dispatcher's connection is usable")                         \
-    X(realtime_up, gauge, "1 while the realtime loop's database connection is usable")             \
+    X(realtime_loops, gauge, "Realtime loops, which share the port")                               \
+    X(realtime_up, gauge, "Realtime loops whose database connection is usable")                    \
     X(received_lsn, gauge, "Last WAL position received, as an integer")                            \
     X(server_lsn, gauge, "WAL end that the server last told, as an integer")                       \
     X(stored_lsn, gauge, "End of the last transaction whose effects are durable, as an integer")   \
@@ -50,7 +52,7 @@
     X(joins_full_total, counter, "Joins beyond realtime_max_clients")                              \
     X(channels_limited_total, counter, "Joins beyond realtime_max_channels of a connection")       \
     X(messages_limited_total, counter, "Messages beyond realtime_max_messages_per_second")         \
-    X(rooms, gauge, "Topics with a joined channel")                                                \
+    X(rooms, gauge, "Topics with a joined channel, counted in each realtime loop")                 \
     X(broadcasts_total, counter, "Messages broadcast to a topic that somebody had joined")         \
     X(broadcasts_refused_total, counter, "Broadcasts of clients refused (right, size, form)")      \
     X(broadcasts_unfit_total, counter, "Binary broadcasts not sent to clients of protocol 1.0.0")  \
@@ -59,6 +61,8 @@
     X(presence_diffs_total, counter, "Changes of presence told to a topic")                        \
     X(presence_refused_total, counter, "Presences refused (right, size, form, too many)")          \
     X(presence_limited_total, counter, "Presence beyond realtime_max_presence_per_second")         \
+    X(relayed_total, counter, "Messages and presences passed from a realtime loop to another")     \
+    X(relay_gaps_total, counter, "Times a realtime loop could not take what another passed on")    \
     X(clients_refused_total, counter, "Connections refused (token, limit)")                        \
     X(clients_foreign_total, counter, "Connections refused since their origin is not allowed")     \
     X(certificate_expires, gauge, "End of the TLS certificate, seconds since 1970; 0 without TLS") \
@@ -119,6 +123,20 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
 static inline void stat_sub(_Atomic uint64_t *gauge, uint64_t n)
 {
     atomic_fetch_sub_explicit(gauge, n, memory_order_relaxed);
+}
+
+/* The same, and what it was before. */
+static inline uint64_t stat_fetch_add(_Atomic uint64_t *gauge, uint64_t n)
+{
+    return atomic_fetch_add_explicit(gauge, n, memory_order_relaxed);
+}
+
+/* Makes `value` what this thread contributes to a gauge that is the sum of several threads';
+ * *part is what it contributes now, 0 at first. */
+static inline void stat_set_part(_Atomic uint64_t *gauge, uint64_t *part, uint64_t value)
+{
+    stat_add(gauge, value - *part); /* may wrap: the sum comes out right */
+    *part = value;
 }
 
 static inline void stat_set(_Atomic uint64_t *gauge, uint64_t value)

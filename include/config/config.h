@@ -69,6 +69,7 @@ struct config {
     unsigned shutdown_timeout_ms;
 
     size_t realtime_queue_bytes;
+    unsigned realtime_threads;
     unsigned realtime_max_clients;
     unsigned realtime_max_channels;         /* a connection */
     unsigned realtime_max_joins_per_second; /* these three of a connection, too */

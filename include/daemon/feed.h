@@ -1,8 +1,9 @@
-/* The pipeline's door to the browsers: rows and messages go into the realtime loop's queue as long
- * as somebody there may want them.
+/* The pipeline's doors to the browsers: rows and messages go into the queue of each realtime loop
+ * as long as somebody there may want them.
  *
- * A full queue never holds up the audit trail: then they are left out until it has half emptied,
- * and an EVENT_GAP behind the last one that fitted tells the clients to start over. */
+ * A full queue never holds up the audit trail, nor another loop: then they are left out there until
+ * it has half emptied, and an EVENT_GAP behind the last one that fitted tells its clients to start
+ * over. */
 #ifndef PGHERALD_DAEMON_FEED_H
 #define PGHERALD_DAEMON_FEED_H
 
@@ -20,18 +21,23 @@ struct feed_audience {
     void *arg;
 };
 
+struct feed_door {
+    struct queue *queue;
+    struct event_gap gap; /* left out, and not told yet */
+};
+
 struct feed {
     const struct config *config;
     struct stats *stats;
-    struct queue *queue;
+    struct feed_door doors[QUEUES_MAX];
+    size_t door_count;
     struct feed_audience audience;
-    uv_timer_t timer;
-    struct event_gap gap; /* left out, and not told yet */
-    struct buf scratch;   /* a message */
+    uv_timer_t timer;   /* runs while a gap is not told yet */
+    struct buf scratch; /* a message */
 };
 
 void feed_init(struct feed *feed, uv_loop_t *loop, const struct config *config, struct stats *stats,
-               struct queue *queue, const struct feed_audience *audience);
+               const struct queues *queues, const struct feed_audience *audience);
 void feed_close(struct feed *feed); /* on the loop's thread; the loop has to run once more */
 void feed_fini(struct feed *feed);  /* after that */
 

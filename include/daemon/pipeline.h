@@ -14,7 +14,7 @@ struct pipeline;
 
 /* The doors to the other loops. All are called on the pipeline's thread. */
 struct pipeline_doors {
-    struct queue *realtime; /* struct event go in here */
+    const struct queues *realtime; /* struct event go in here */
     struct feed_audience audience;
     void (*outbox_grew)(void *arg);             /* deliveries were committed */
     void (*finished)(void *arg, int exit_code); /* endpos is reached, or cannot be */

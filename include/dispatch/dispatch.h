@@ -10,11 +10,12 @@
 
 struct dispatch;
 
-/* `activity` (may be NULL) receives an EVENT_ATTEMPT for every attempt; when it is full they are
+/* `activity` (may be NULL) receives an EVENT_ATTEMPT for every attempt; when one is full they are
  * left out, since the table has them. is_woken: dispatch_wake() is called when the outbox grows;
  * else it is looked at every second. All pointers are borrowed and outlive it. */
-enum result dispatch_start(const struct config *config, struct stats *stats, struct queue *activity,
-                           bool is_woken, struct dispatch **out, struct err *err) MUST_CHECK;
+enum result dispatch_start(const struct config *config, struct stats *stats,
+                           const struct queues *activity, bool is_woken, struct dispatch **out,
+                           struct err *err) MUST_CHECK;
 
 /* From any thread: there is something new in the outbox. Cheap, may be called for every batch. */
 void dispatch_wake(struct dispatch *dispatch);

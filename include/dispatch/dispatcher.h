@@ -18,8 +18,9 @@ struct dispatcher;
  * dispatcher_stop(): from then on only the loop has to close what is left, and the memory goes by
  * that. */
 enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct stats *stats,
-                           struct queue *activity, bool is_woken, void (*on_stopped)(void *arg),
-                           void *arg, struct dispatcher **out, struct err *err) MUST_CHECK;
+                           const struct queues *activity, bool is_woken,
+                           void (*on_stopped)(void *arg), void *arg, struct dispatcher **out,
+                           struct err *err) MUST_CHECK;
 
 /* There may be something new in the outbox. */
 void dispatcher_wake(struct dispatcher *dispatcher);

@@ -32,6 +32,10 @@ struct frame *broadcast_frame(enum phoenix_vsn vsn, struct str topic,
 void broadcast_send(struct core *core, struct str name, bool is_private,
                     const struct broadcast *broadcast);
 
+/* One that another realtime loop was given. */
+struct relayed;
+void broadcast_take(struct core *core, const struct relayed *relayed);
+
 /* A message from SQL. */
 void broadcast_send_message(struct core *core, const struct stored_message *message);
 /* Whether anybody would get it. */

@@ -37,6 +37,7 @@ struct channel {
     bool wants_presence;       /* is told who is there */
     char *presence_key;        /* NULL: it gets one when it first tracks */
     struct presence *presence; /* NULL: it does not track; the roster's */
+    uint64_t presence_id;      /* what other loops know it by */
     bool legacy; /* joined without config: changes come to it under their bare names */
     struct binding **bindings;
     size_t binding_count;

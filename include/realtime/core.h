@@ -1,4 +1,4 @@
-/* What everything on the realtime loop shares. One thread owns it all. */
+/* What everything on a realtime loop shares. One thread owns it all. */
 #ifndef PGHERALD_REALTIME_CORE_H
 #define PGHERALD_REALTIME_CORE_H
 
@@ -16,18 +16,26 @@
 struct client;
 struct channel;
 struct frame;
+struct relay_end;
 struct replay;
 
 /* What presence.c keeps of all rooms. */
 struct presences {
-    size_t count, bytes;
+    size_t count, bytes;  /* of our rosters: those of other loops are in them */
     uint64_t last_ref;    /* begins where chance has it: none comes again after a restart */
     struct room *changed; /* rooms with something to tell, linked */
+    struct map remote;    /* those of other loops; see remote.h */
+    uint64_t last_list;   /* the last list of another loop that was taken */
 };
 
 /* The messages of those who send by REST, by a hash of who they are: whoever shares a place shares
  * its rate. */
 #define CORE_REST_RATES 1024
+
+/* What this loop contributes to the gauges that are sums over all loops. */
+struct core_gauges {
+    uint64_t bindings, rooms, presences, presence_bytes, queue_depth, queue_bytes;
+};
 
 struct core {
     const struct config *config;
@@ -35,10 +43,12 @@ struct core {
     struct authority authority;
     struct hub *hub;
     struct sessions sessions;
-    struct client *clients; /* all of them, linked */
-    size_t client_count;
+    struct client *clients; /* all of this loop, linked; how many all loops have is in the stats */
     struct rooms rooms;
-    struct rate rest[CORE_REST_RATES];
+    struct shared_rate *rest; /* CORE_REST_RATES, of all loops */
+    struct shared_rate own_rest[CORE_REST_RATES];
+    struct relay_end *relay; /* to the other loops; NULL: there is none */
+    struct core_gauges gauges;
     struct frame *page; /* the live page, shared by all who fetch it; the server's */
     struct presences presences;
     /* Somebody's presence has changed: presence_flush() has to be called soon. May be NULL. */

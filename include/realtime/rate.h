@@ -4,6 +4,7 @@
 #ifndef PGHERALD_REALTIME_RATE_H
 #define PGHERALD_REALTIME_RATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,6 +21,26 @@ static inline bool rate_take_all(struct rate *rate, uint64_t count, unsigned per
     if (due_us + count * (1000000 / per_second) > now_us + 1000000)
         return false;
     rate->due_us = due_us + count * (1000000 / per_second);
+    return true;
+}
+
+/* One limit for what comes to several threads. */
+struct shared_rate {
+    _Atomic uint64_t due_us;
+};
+
+static inline bool shared_rate_take_all(struct shared_rate *shared, uint64_t count,
+                                        unsigned per_second, uint64_t now_ms)
+{
+    uint64_t seen = atomic_load_explicit(&shared->due_us, memory_order_relaxed);
+    struct rate rate;
+
+    do {
+        rate.due_us = seen;
+        if (!rate_take_all(&rate, count, per_second, now_ms))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&shared->due_us, &seen, rate.due_us,
+                                                    memory_order_relaxed, memory_order_relaxed));
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* Everybody in a topic. Public and private channels of the same name are in different rooms. A room
- * is there as long as a channel is in it. */
+ * is there as long as a channel of this loop or a presence of another is in it. */
 #ifndef PGHERALD_REALTIME_ROOM_H
 #define PGHERALD_REALTIME_ROOM_H
 
@@ -26,17 +26,23 @@ struct room {
     size_t count, cap;
     size_t of_vsn[PHOENIX_VSNS]; /* how many of them speak a version */
     unsigned walks;              /* that are under way: it is not freed within one */
+    size_t remotes;              /* presences of other loops in it; it is not freed with one */
     struct room_presence presence;
 };
 
 struct rooms {
     struct map map;
+    size_t joined; /* those with a channel */
 };
 
 void rooms_fini(struct rooms *rooms); /* must be empty */
 
 /* NULL: nobody is there. */
 struct room *room_find(const struct rooms *rooms, struct str topic, bool is_private);
+
+/* For presences of other loops: room->remotes is the caller's to count. */
+struct room *room_need(struct core *core, struct str topic, bool is_private);
+void room_release(struct core *core, struct room *room); /* frees it if it is not needed any more */
 
 /* Into the room of the channel's topic, and out of it. */
 void room_enter(struct core *core, struct channel *channel);

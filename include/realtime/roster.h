@@ -37,6 +37,10 @@ void roster_untrack(struct roster *roster, struct presence *presence);
 /* Whether this is what is true of it already. */
 bool presence_is(const struct presence *presence, struct str meta);
 
+/* The text of what is true of it: the object without its closing brace; and its version. */
+struct str presence_meta(const struct presence *presence);
+uint64_t presence_ref(const struct presence *presence);
+
 bool roster_has_changed(const struct roster *roster);
 size_t roster_count(const struct roster *roster); /* presences, as of now */
 size_t roster_bytes(const struct roster *roster); /* that all of this takes */
@@ -46,5 +50,7 @@ void roster_write_state(const struct roster *roster, struct buf *out);
 /* Appends the payload of presence_diff, and takes it that the room is told. false, with nothing
  * appended: there is nothing to tell after all. */
 bool roster_write_diff(struct roster *roster, struct buf *out);
+/* Takes it that the room is told, since nobody is there. */
+void roster_settle(struct roster *roster);
 
 #endif

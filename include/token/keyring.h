@@ -5,7 +5,7 @@
 #ifndef PGHERALD_TOKEN_KEYRING_H
 #define PGHERALD_TOKEN_KEYRING_H
 
-#include "token/bucket.h"
+#include "token/quota.h"
 #include "token/usage.h"
 
 #define KEY_HASH_BYTES 32
@@ -31,13 +31,15 @@ struct key {
     char *scopes_json;
     unsigned scopes; /* set of enum scope */
     int64_t expires;
-    struct bucket bucket;
+    struct quota *quota;
     uint64_t seen; /* in which load */
 };
 
 struct keyring;
 
 struct keyring *keyring_new(size_t max_keys);
+/* Before anything is put: rates are shared with the other rings that have these quotas. */
+void keyring_share(struct keyring *ring, struct quotas *quotas);
 void keyring_free(struct keyring *ring);
 
 /* Whether a text that somebody brought says that it is a key; else it is a token. */

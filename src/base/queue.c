@@ -102,6 +102,14 @@ struct msg *queue_pop(struct queue *q)
     return msg;
 }
 
+void queues_push(const struct queues *queues, struct msg *msg)
+{
+    for (size_t i = 0; i < queues->count; i++)
+        if (!queue_push(queues->items[i], msg_ref(msg)))
+            msg_unref(msg);
+    msg_unref(msg);
+}
+
 struct queue_levels queue_levels(struct queue *q)
 {
     struct queue_levels levels;

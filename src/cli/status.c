@@ -188,11 +188,14 @@ static void judge_daemon(struct status *status, const json_t *daemon)
                  {"store_up", "it cannot write to the database", ROLE_PIPELINE},
                  {"dispatch_up", "its dispatcher has no database", ROLE_DISPATCH},
                  {"realtime_up", "its realtime loop has no database", ROLE_PIPELINE}};
-    json_int_t roles = daemon_number(daemon, "roles");
+    json_int_t roles = daemon_number(daemon, "roles"), up = daemon_number(daemon, "realtime_up");
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         if (roles & parts[i].role && daemon_number(daemon, parts[i].up) == 0)
             problem(status, "the daemon is up, but %s (its log says why)", parts[i].trouble);
+    if (up > 0 && up < daemon_number(daemon, "realtime_loops"))
+        problem(status, "the daemon is up, but some of its realtime loops have no database (its "
+                        "log says why)");
     if (status->config->jobs && roles & ROLE_JOBS && daemon_number(daemon, "jobs_up") == 0)
         problem(status, "the daemon is up, but its jobs loop has no database, or is off (its log "
                         "says why)");

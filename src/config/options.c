@@ -1,5 +1,7 @@
 #include "config/option.h"
 
+#include "base/queue.h"
+
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
@@ -259,8 +261,19 @@ const struct option options[] = {
      .min = 64 * KIB,
      .max = 16 * GIB,
      .help =
-         "Rows that wait to be sent to browsers. Beyond that rows are left out, and every client\n"
-         "is made to rejoin so that it knows."},
+         "Rows that wait to be sent to browsers, for each of realtime_threads, and as much again\n"
+         "of what these pass to each other. Beyond that rows are left out, and every client is\n"
+         "made to rejoin so that it knows."},
+    {.name = "realtime_threads",
+     .kind = OPTION_NUMBER,
+     TARGET(realtime_threads),
+     .standard = "1",
+     .min = 1,
+     .max = QUEUES_MAX,
+     .help =
+         "Loops that share the WebSocket port, each with a thread and four connections to the\n"
+         "database. Each looks at every row, so more than one is for machines where the one is\n"
+         "fully busy: at most one less than there are cores, so that the pipeline has its own."},
     {.name = "realtime_max_clients",
      .kind = OPTION_NUMBER,
      TARGET(realtime_max_clients),

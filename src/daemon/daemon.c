@@ -13,7 +13,7 @@
 #include "daemon/roles.h"
 #include "dispatch/dispatch.h"
 #include "jobs/jobs.h"
-#include "realtime/realtime.h"
+#include "realtime/loops.h"
 
 #define REALTIME_QUEUE_MESSAGES 262144
 
@@ -29,8 +29,8 @@ struct daemon {
 
     struct stats stats;
     unsigned roles;
-    struct queue *to_realtime; /* NULL without a pipeline */
-    struct realtime *realtime;
+    struct queues to_realtime; /* one a loop; none without a pipeline */
+    struct loops *realtime;
     /* NULL if they are not among the roles of this process */
     struct dispatch *dispatch;
     struct jobs *jobs;
@@ -43,7 +43,7 @@ static uint64_t bindings(void *arg)
 {
     struct daemon *daemon = arg;
 
-    return realtime_bindings(daemon->realtime);
+    return loops_bindings(daemon->realtime);
 }
 
 static void outbox_grew(void *arg)
@@ -146,14 +146,14 @@ static void start_signal(struct daemon *daemon, uv_signal_t *signal, uv_signal_c
 static enum result start_loops(struct daemon *daemon, lsn_t endpos, struct err *err)
 {
     const struct pipeline_doors doors = {
-        daemon->to_realtime, {bindings, daemon}, outbox_grew, finished, daemon};
+        &daemon->to_realtime, {bindings, daemon}, outbox_grew, finished, daemon};
     const bool has_pipeline = daemon->roles & ROLE_PIPELINE;
 
-    if (realtime_start(daemon->config, &daemon->stats, daemon->to_realtime, &daemon->realtime,
-                       err) != OK)
+    if (loops_start(daemon->config, &daemon->stats, &daemon->to_realtime, &daemon->realtime, err) !=
+        OK)
         return FAILED;
     if (daemon->roles & ROLE_DISPATCH &&
-        dispatch_start(daemon->config, &daemon->stats, daemon->to_realtime, has_pipeline,
+        dispatch_start(daemon->config, &daemon->stats, &daemon->to_realtime, has_pipeline,
                        &daemon->dispatch, err) != OK)
         return FAILED;
     if (daemon->roles & ROLE_JOBS && daemon->config->jobs && !endpos &&
@@ -173,8 +173,7 @@ static void stop_loops(struct daemon *daemon)
         pipeline_stop(daemon->pipeline, daemon->stop_reason);
     if (daemon->dispatch)
         dispatch_stop(daemon->dispatch);
-    if (daemon->realtime)
-        realtime_stop(daemon->realtime);
+    loops_stop(daemon->realtime);
     jobs_stop(daemon->jobs);
 }
 
@@ -215,6 +214,30 @@ static void close_loop(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
 }
 
+static void open_queues(struct daemon *daemon)
+{
+    daemon->to_realtime.count = daemon->config->realtime_threads;
+    for (size_t i = 0; i < daemon->to_realtime.count; i++)
+        daemon->to_realtime.items[i] =
+            queue_new(REALTIME_QUEUE_MESSAGES, daemon->config->realtime_queue_bytes);
+}
+
+static void close_queues(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->to_realtime.count; i++)
+        queue_free(daemon->to_realtime.items[i]);
+}
+
+/* They take turns with the pipeline then, which has audit rows to write. */
+static void warn_of_few_cores(const struct config *config)
+{
+    unsigned cores = uv_available_parallelism();
+
+    if (config->realtime_threads > 1 && config->realtime_threads >= cores)
+        log_warn("daemon", "realtime_threads leaves no core to the pipeline",
+                 log_u("realtime_threads", config->realtime_threads), log_u("cores", cores));
+}
+
 static void log_started(const struct daemon *daemon)
 {
     const struct config *config = daemon->config;
@@ -231,6 +254,7 @@ static void log_started(const struct daemon *daemon)
              log_s("listen", config_address_text(&config->listen, listen)),
              log_s("admin_listen", config_address_text(&config->admin_listen, admin)),
              log_s("slot", config->slot_name));
+    warn_of_few_cores(config);
 }
 
 int daemon_run(const struct config *config, const char *config_path, lsn_t endpos, unsigned roles)
@@ -244,7 +268,7 @@ int daemon_run(const struct config *config, const char *config_path, lsn_t endpo
 
     signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its socket only */
     if (roles & ROLE_PIPELINE)
-        daemon.to_realtime = queue_new(REALTIME_QUEUE_MESSAGES, config->realtime_queue_bytes);
+        open_queues(&daemon);
     stat_set(&daemon.stats.roles, roles);
     raise_file_limit(config);
     open_loop(&daemon);
@@ -258,8 +282,7 @@ int daemon_run(const struct config *config, const char *config_path, lsn_t endpo
     stop_loops(&daemon);
     close_loop(&daemon);
     config_free(daemon.latest);
-    if (daemon.to_realtime)
-        queue_free(daemon.to_realtime);
+    close_queues(&daemon);
     code = daemon.exit_code;
     log_info("daemon", "stopped", log_i("exit_code", code));
     return code;

@@ -64,8 +64,9 @@ static void free_loop(struct dispatch *dispatch)
     free(dispatch);
 }
 
-enum result dispatch_start(const struct config *config, struct stats *stats, struct queue *activity,
-                           bool is_woken, struct dispatch **out, struct err *err)
+enum result dispatch_start(const struct config *config, struct stats *stats,
+                           const struct queues *activity, bool is_woken, struct dispatch **out,
+                           struct err *err)
 {
     struct dispatch *dispatch = mem_alloc(sizeof(*dispatch));
     int rc = uv_loop_init(&dispatch->loop);

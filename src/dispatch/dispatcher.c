@@ -41,7 +41,7 @@ enum dispatcher_state {
 struct dispatcher {
     const struct config *config;
     struct stats *stats;
-    struct queue *activity;
+    const struct queues *activity;
     void (*on_stopped)(void *arg);
     void *arg;
     enum dispatcher_state state;
@@ -104,14 +104,11 @@ static uint32_t next_random(struct dispatcher *d)
 static void tell_activity(struct dispatcher *d, const struct delivery *delivery)
 {
     struct event_attempt attempt;
-    struct event *event;
 
     if (!d->activity)
         return;
     attempt = report_event(delivery);
-    event = event_new_attempt(&attempt);
-    if (!queue_push(d->activity, &event->msg))
-        msg_unref(&event->msg);
+    queues_push(d->activity, &event_new_attempt(&attempt)->msg);
 }
 
 static void conclude(struct dispatcher *d, struct delivery *delivery)
@@ -493,8 +490,9 @@ static void seed(struct dispatcher *d)
 }
 
 enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct stats *stats,
-                           struct queue *activity, bool is_woken, void (*on_stopped)(void *arg),
-                           void *arg, struct dispatcher **out, struct err *err)
+                           const struct queues *activity, bool is_woken,
+                           void (*on_stopped)(void *arg), void *arg, struct dispatcher **out,
+                           struct err *err)
 {
     static const struct outbox_events events = {
         .on_up = on_up,

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "realtime/catchup.h"
 #include "realtime/phoenix_binary.h"
+#include "realtime/relay.h"
 
 #define MAX_META 1024
 #define TELL_AGAIN_MS 10000 /* a channel hears of what it cannot be sent at most so often */
@@ -118,6 +119,7 @@ static void deliver(struct channel *channel, void *arg)
         tell_unfit(channel, delivery->now_ms);
 }
 
+/* To those of this loop. */
 static void send_to(struct core *core, struct room *room, const struct channel *sender,
                     const struct broadcast *broadcast)
 {
@@ -128,21 +130,48 @@ static void send_to(struct core *core, struct room *room, const struct channel *
         if (room->of_vsn[vsn] > 0)
             delivery.frames[vsn] =
                 broadcast_frame((enum phoenix_vsn)vsn, str_c(room->topic), broadcast);
-    stat_add(&core->stats->broadcasts_total, 1);
     room_each(core, room, deliver, &delivery);
     for (size_t vsn = 0; vsn < PHOENIX_VSNS; vsn++)
         frame_unref(delivery.frames[vsn]);
 }
 
+/* To those of all loops. */
+static void send_everywhere(struct core *core, struct str topic, bool is_private,
+                            const struct broadcast *broadcast)
+{
+    struct room *room = room_find(&core->rooms, topic, is_private);
+    bool elsewhere = relay_broadcast(core->relay, topic, is_private, broadcast);
+
+    if (elsewhere || (room && room->count > 0))
+        stat_add(&core->stats->broadcasts_total, 1);
+    if (room)
+        send_to(core, room, NULL, broadcast);
+}
+
+void broadcast_take(struct core *core, const struct relayed *relayed)
+{
+    struct room *room = room_find(&core->rooms, relayed->topic, relayed->is_private);
+
+    if (room)
+        send_to(core, room, NULL, &relayed->broadcast);
+}
+
+/* false: no topic is that long. */
+static bool topic_of(struct str name, struct buf *out)
+{
+    buf_init(out, CHANNEL_PREFIX.len + PHOENIX_MAX_TOPIC);
+    buf_add_str(out, CHANNEL_PREFIX);
+    buf_add_str(out, name);
+    return buf_ok(out);
+}
+
 static struct room *find_room(const struct core *core, struct str name, bool is_private)
 {
-    struct room *room;
+    struct room *room = NULL;
     struct buf topic;
 
-    buf_init(&topic, CHANNEL_PREFIX.len + PHOENIX_MAX_TOPIC);
-    buf_add_str(&topic, CHANNEL_PREFIX);
-    buf_add_str(&topic, name);
-    room = buf_ok(&topic) ? room_find(&core->rooms, buf_str(&topic), is_private) : NULL;
+    if (topic_of(name, &topic))
+        room = room_find(&core->rooms, buf_str(&topic), is_private);
     buf_fini(&topic);
     return room;
 }
@@ -150,15 +179,30 @@ static struct room *find_room(const struct core *core, struct str name, bool is_
 void broadcast_send(struct core *core, struct str name, bool is_private,
                     const struct broadcast *broadcast)
 {
-    struct room *room = find_room(core, name, is_private);
+    struct buf topic;
 
-    if (room)
-        send_to(core, room, NULL, broadcast);
+    if (topic_of(name, &topic))
+        send_everywhere(core, buf_str(&topic), is_private, broadcast);
+    buf_fini(&topic);
 }
 
 bool broadcast_has_audience(const struct core *core, const struct stored_message *message)
 {
-    return find_room(core, message->topic, message->is_private) != NULL;
+    const struct room *room = find_room(core, message->topic, message->is_private);
+
+    return room && room->count > 0;
+}
+
+/* Every loop is given it. */
+static void send_stored(struct core *core, const struct stored_message *message,
+                        const struct broadcast *broadcast)
+{
+    struct room *room = find_room(core, message->topic, message->is_private);
+
+    if (!room || room->count == 0)
+        return;
+    stat_add(&core->stats->broadcasts_total, 1);
+    send_to(core, room, NULL, broadcast);
 }
 
 void broadcast_send_message(struct core *core, const struct stored_message *message)
@@ -176,7 +220,7 @@ void broadcast_send_message(struct core *core, const struct stored_message *mess
     buf_add_char(&meta, '}');
     broadcast.meta = buf_str(&meta);
     if (buf_ok(&meta))
-        broadcast_send(core, message->topic, message->is_private, &broadcast);
+        send_stored(core, message, &broadcast);
     buf_fini(&meta);
 }
 
@@ -212,6 +256,8 @@ void broadcast_receive(struct channel *channel, const struct broadcast *broadcas
             client_refuse(channel->client, join_ref, ref, str_c(channel->topic),
                           str_c(err.message));
     } else {
+        (void)relay_broadcast(core->relay, str_c(channel->topic), channel->is_private, broadcast);
+        stat_add(&core->stats->broadcasts_total, 1);
         send_to(core, channel->room, channel, broadcast);
         if (channel->ack_broadcast && channel->client)
             client_accept(channel->client, join_ref, ref, str_c(channel->topic));

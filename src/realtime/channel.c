@@ -68,7 +68,7 @@ struct str channel_name(const struct channel *channel)
 
 static void count_bindings(struct core *core)
 {
-    stat_set(&core->stats->bindings, hub_count(core->hub));
+    stat_set_part(&core->stats->bindings, &core->gauges.bindings, hub_count(core->hub));
 }
 
 static void add_bindings(struct channel *channel)

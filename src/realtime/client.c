@@ -26,13 +26,12 @@ struct client *client_new(struct core *core, enum phoenix_vsn vsn, struct token 
     client->token = token;
     client->api_keys_seen = keyring_generation(core->authority.ring);
     client->heard_ms = client->alone_ms = now_ms;
-    client->over_limit = core->client_count >= core->config->realtime_max_clients;
+    client->over_limit =
+        stat_fetch_add(&core->stats->clients, 1) >= core->config->realtime_max_clients;
     client->next = core->clients;
     if (client->next)
         client->next->prev = client;
     core->clients = client;
-    core->client_count++;
-    stat_set(&core->stats->clients, core->client_count);
     return client;
 }
 
@@ -52,8 +51,7 @@ void client_free(struct client *client)
         core->clients = client->next;
     if (client->next)
         client->next->prev = client->prev;
-    core->client_count--;
-    stat_set(&core->stats->clients, core->client_count);
+    stat_sub(&core->stats->clients, 1);
     outbox_fini(&client->outbox);
     token_free(client->token);
     free(client);

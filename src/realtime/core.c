@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "realtime/remote.h"
 
 #define MAX_CACHED_TOKENS 131072
 
@@ -33,6 +34,7 @@ void core_init(struct core *core, const struct config *config, struct stats *sta
     authority_init(&core->authority, str_c(config->jwt_secret), config->api_keys_max, stats);
     set_up_verifier(core->authority.verifier, config, stats);
     core->hub = hub_new();
+    core->rest = core->own_rest;
     random_fill(&core->presences.last_ref, sizeof(core->presences.last_ref));
 }
 
@@ -40,6 +42,7 @@ void core_fini(struct core *core)
 {
     authority_fini(&core->authority);
     hub_free(core->hub);
+    remote_forget(core);
     rooms_fini(&core->rooms);
     sessions_fini(&core->sessions);
 }

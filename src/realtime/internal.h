@@ -20,10 +20,13 @@ struct flush {
 
 struct server {
     struct lws_context *context;
+    struct lws_vhost *clients; /* those who connect to `listen` */
+    struct listener *listener;
     struct flush flush;
     struct core *core;
     bool retiring;
     uint64_t certificate; /* the version last looked at; 0: no TLS */
+    SSL_CTX *outgoing;    /* of connections that we make: there are none; NULL: no TLS */
 };
 
 /* One request and its answer. */

@@ -27,7 +27,8 @@ static enum result check_limits(struct client *client, struct str topic, struct 
 
     if (topic.len == CHANNEL_PREFIX.len)
         return err_set(err, "TopicNameRequired: You must provide a topic name");
-    if (client->over_limit && core->client_count > core->config->realtime_max_clients) {
+    if (client->over_limit &&
+        stat_get(&core->stats->clients) > core->config->realtime_max_clients) {
         stat_add(&core->stats->joins_full_total, 1);
         return err_set(err, "ConnectionRateLimitReached: Too many connected users");
     }

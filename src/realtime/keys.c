@@ -45,6 +45,9 @@ struct keys {
     size_t changed_count;
     size_t asked_count; /* of those, in the statement under way */
 
+    uint64_t left_out;   /* keys, since there are too many */
+    uint64_t lost_shown; /* in the stats */
+
     struct usage_count *flushing;
     size_t flushing_count;
     bool finishing;
@@ -121,6 +124,13 @@ static size_t put_rows(struct keys *keys, const struct pg_result *result)
     return left_out;
 }
 
+/* Each loop has all keys: what one shows is what all do. */
+static void show_left_out(struct keys *keys, uint64_t left_out)
+{
+    keys->left_out = left_out;
+    stat_set(&keys->stats->api_keys_over, left_out);
+}
+
 static void note_left_out(struct keys *keys, uint64_t left_out)
 {
     if (left_out > 0)
@@ -131,7 +141,7 @@ static void note_left_out(struct keys *keys, uint64_t left_out)
 /* If some have gone there is room for some of those that were left out. */
 static void fill_room(struct keys *keys, size_t gone)
 {
-    if (gone > 0 && stat_get(&keys->stats->api_keys_over) > 0)
+    if (gone > 0 && keys->left_out > 0)
         keys->reload = true;
 }
 
@@ -153,7 +163,7 @@ static void on_loaded(void *arg, const struct pg_result *result, const struct er
     keyring_begin(keys->ring);
     left_out = put_rows(keys, result) + (all > rows ? (size_t)all - rows : 0);
     keyring_end(keys->ring);
-    stat_set(&keys->stats->api_keys_over, left_out);
+    show_left_out(keys, left_out);
     note_left_out(keys, left_out);
     if (!keys->loaded)
         log_info("keys", "API keys loaded", log_u("keys", keyring_count(keys->ring)));
@@ -197,8 +207,7 @@ static void on_read(void *arg, const struct pg_result *result, const struct err 
     for (size_t i = 0; i < keys->asked_count; i++)
         keyring_drop_missing(keys->ring, str_c(keys->changed[i]));
     forget_asked(keys);
-    if (left_out > 0)
-        stat_add(&keys->stats->api_keys_over, left_out);
+    show_left_out(keys, keys->left_out + left_out);
     note_left_out(keys, left_out);
     fill_room(keys, before > keyring_count(keys->ring));
     heard(keys);
@@ -378,7 +387,8 @@ void keys_tick(struct keys *keys, uint64_t now_ms, int64_t now)
 {
     struct err err;
 
-    stat_set(&keys->stats->api_key_usage_lost_total, keyring_usage(keys->ring)->lost);
+    stat_set_part(&keys->stats->api_key_usage_lost_total, &keys->lost_shown,
+                  keyring_usage(keys->ring)->lost);
     sweep(keys, now_ms, now);
     if (keys->state == KEYS_WAITING && now_ms >= keys->retry_ms)
         connect_now(keys);

@@ -24,6 +24,14 @@ void metrics_write_json(struct buf *out, const struct stats *stats)
     buf_add_str(out, STR("}\n"));
 }
 
+/* All of them. */
+static bool is_realtime_up(const struct stats *stats)
+{
+    uint64_t up = stat_get(&stats->realtime_up);
+
+    return up > 0 && up >= stat_get(&stats->realtime_loops);
+}
+
 bool metrics_write_ready(struct buf *out, const struct stats *stats)
 {
     const uint64_t roles = stat_get(&stats->roles);
@@ -34,7 +42,7 @@ bool metrics_write_ready(struct buf *out, const struct stats *stats)
     } parts[] = {{"stream", stat_get(&stats->stream_up), 1},
                  {"store", stat_get(&stats->store_up), 1},
                  {"dispatch", stat_get(&stats->dispatch_up), 2},
-                 {"realtime", stat_get(&stats->realtime_up), 1}};
+                 {"realtime", is_realtime_up(stats), 1}};
     size_t down = 0;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -15,10 +15,13 @@ static void uncount(struct core *core, const struct roster *roster)
     core->presences.bytes -= roster_bytes(roster);
 }
 
-static void show(const struct core *core)
+/* Each loop shows its own presences, and all the memory that it takes. */
+static void show(struct core *core)
 {
-    stat_set(&core->stats->presences, core->presences.count);
-    stat_set(&core->stats->presence_bytes, core->presences.bytes);
+    stat_set_part(&core->stats->presences, &core->gauges.presences,
+                  core->presences.count - core->presences.remote.count);
+    stat_set_part(&core->stats->presence_bytes, &core->gauges.presence_bytes,
+                  core->presences.bytes);
 }
 
 static void recount(struct core *core, const struct roster *roster)
@@ -113,26 +116,69 @@ static enum result check_room(const struct channel *channel, struct str meta, st
 
     if (!channel->presence && roster && roster_count(roster) >= most)
         return err_set(err, "PresenceLimitReached: A topic has at most %zu presences", most);
-    if (core->presences.bytes + meta.len > core->config->realtime_presence_memory_bytes)
+    if (stat_get(&core->stats->presence_bytes) + meta.len >
+        core->config->realtime_presence_memory_bytes)
         return err_set(err, "PresenceLimitReached: The server keeps no more presences now");
     return OK;
+}
+
+/* Where nobody is there is nobody to tell: the room is kept for who may come, and they get the
+ * state of then. */
+static void changed(struct core *core, struct room *room)
+{
+    if (room->count > 0) {
+        mark(core, room);
+        return;
+    }
+    roster_settle(room->presence.roster);
+    forget_state(room);
+}
+
+struct presence *presence_set(struct core *core, struct room *room, struct presence *presence,
+                              struct str key, struct str meta, uint64_t ref)
+{
+    if (!room->presence.roster)
+        room->presence.roster = roster_new();
+    uncount(core, room->presence.roster);
+    presence = roster_track(room->presence.roster, presence, key, meta, ref);
+    changed(core, room);
+    recount(core, room->presence.roster);
+    return presence;
+}
+
+void presence_remove(struct core *core, struct room *room, struct presence *presence)
+{
+    uncount(core, room->presence.roster);
+    roster_untrack(room->presence.roster, presence);
+    changed(core, room);
+    recount(core, room->presence.roster);
+}
+
+struct relayed_presence presence_to_relay(const struct channel *channel)
+{
+    return (struct relayed_presence){.topic = str_c(channel->topic),
+                                     .is_private = channel->is_private,
+                                     .id = channel->presence_id,
+                                     .ref = presence_ref(channel->presence),
+                                     .key = str_c(channel->presence_key),
+                                     .meta = presence_meta(channel->presence)};
 }
 
 static void set_presence(struct channel *channel, struct str meta)
 {
     struct core *core = channel->client->core;
-    struct room_presence *room = &channel->room->presence;
+    uint64_t ref = ++core->presences.last_ref;
     char uuid[RANDOM_UUID_TEXT];
+    struct relayed_presence told;
 
-    if (!room->roster)
-        room->roster = roster_new();
     if (!channel->presence_key)
         channel->presence_key = mem_strdup(random_uuid(uuid));
-    uncount(core, room->roster);
-    channel->presence = roster_track(room->roster, channel->presence, str_c(channel->presence_key),
-                                     meta, ++core->presences.last_ref);
-    recount(core, room->roster);
-    mark(core, channel->room);
+    if (!channel->presence)
+        channel->presence_id = ref;
+    channel->presence = presence_set(core, channel->room, channel->presence,
+                                     str_c(channel->presence_key), meta, ref);
+    told = presence_to_relay(channel);
+    relay_presence(core->relay, &told);
 }
 
 static void track(struct channel *channel, const struct phoenix_frame *frame, struct str meta)
@@ -157,15 +203,15 @@ static void track(struct channel *channel, const struct phoenix_frame *frame, st
 void presence_leave(struct channel *channel)
 {
     struct core *core = channel->client->core;
-    struct room *room = channel->room;
+    const struct relayed_presence gone = {.topic = str_c(channel->topic),
+                                          .is_private = channel->is_private,
+                                          .id = channel->presence_id};
 
     if (!channel->presence)
         return;
-    uncount(core, room->presence.roster);
-    roster_untrack(room->presence.roster, channel->presence);
-    recount(core, room->presence.roster);
+    presence_remove(core, channel->room, channel->presence);
     channel->presence = NULL;
-    mark(core, room);
+    relay_presence(core->relay, &gone);
 }
 
 /* Supabase closes the channel, too, of those who call too often or say too much. */

@@ -6,12 +6,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "realtime/broadcast.h"
 #include "realtime/client.h"
 #include "realtime/fanout.h"
 #include "realtime/gate.h"
 #include "realtime/jwks_watch.h"
 #include "realtime/keys.h"
 #include "realtime/presence.h"
+#include "realtime/relay.h"
+#include "realtime/remote.h"
 #include "realtime/server.h"
 
 #define TICK_MS 1000
@@ -28,25 +31,28 @@ struct realtime {
     struct keys *keys;
     struct server *server;
     uv_loop_t loop;
-    uv_async_t wake; /* the inbox has something */
+    uv_async_t wake;  /* the inbox has something */
+    uv_async_t peers; /* the relay has something */
     uv_async_t stop;
     uv_timer_t tick;
     uv_timer_t presence; /* runs while a presence is still to be told */
     uint64_t presence_told_ms;
     bool stopping;
     uint64_t stopping_since_ms;
+    bool is_running; /* it has a thread */
     pthread_t thread;
 };
 
 static void show_levels(struct realtime *realtime)
 {
+    struct core *core = &realtime->core;
     struct queue_levels levels;
 
     if (!realtime->inbox)
         return;
     levels = queue_levels(realtime->inbox);
-    stat_set(&realtime->core.stats->queue_realtime_depth, levels.depth);
-    stat_set(&realtime->core.stats->queue_realtime_bytes, levels.bytes);
+    stat_set_part(&core->stats->queue_realtime_depth, &core->gauges.queue_depth, levels.depth);
+    stat_set_part(&core->stats->queue_realtime_bytes, &core->gauges.queue_bytes, levels.bytes);
 }
 
 /* A turn is short, so that what was sent leaves before more comes in. */
@@ -75,6 +81,53 @@ static void on_inbox(void *arg)
     struct realtime *realtime = arg;
 
     uv_async_send(&realtime->wake);
+}
+
+static void take_relayed(struct realtime *realtime, const struct relayed *relayed)
+{
+    const struct event_gap gap = {.messages = true};
+
+    switch (relayed->kind) {
+    case RELAYED_BROADCAST:
+        broadcast_take(&realtime->core, relayed);
+        break;
+    case RELAYED_PRESENCES:
+        remote_take(&realtime->core, relayed);
+        break;
+    case RELAYED_GAP:
+        fanout_take(realtime->fanout, event_new_gap(&gap));
+        break;
+    }
+}
+
+static void on_peers(uv_async_t *peers)
+{
+    struct realtime *realtime = peers->data;
+
+    for (int i = 0; i < EVENTS_A_TURN; i++) {
+        struct relayed *relayed = relay_pop(realtime->core.relay);
+
+        if (!relayed)
+            return;
+        if (!realtime->stopping)
+            take_relayed(realtime, relayed);
+        msg_unref(&relayed->msg);
+    }
+    uv_async_send(peers);
+}
+
+static void wake_peers(void *arg)
+{
+    struct realtime *realtime = arg;
+
+    uv_async_send(&realtime->peers);
+}
+
+static struct relayed *list_presences(void *arg)
+{
+    struct realtime *realtime = arg;
+
+    return remote_list(&realtime->core);
 }
 
 static void on_ready(void *arg)
@@ -146,8 +199,22 @@ static void finish_stopping(struct realtime *realtime)
     uv_close((uv_handle_t *)&realtime->tick, NULL);
     uv_close((uv_handle_t *)&realtime->presence, NULL);
     uv_close((uv_handle_t *)&realtime->wake, NULL);
+    uv_close((uv_handle_t *)&realtime->peers, NULL);
     uv_close((uv_handle_t *)&realtime->stop, NULL);
     server_close(realtime->server);
+}
+
+/* Nothing is closed that another loop may still wake. */
+static void try_to_stop(struct realtime *realtime, uint64_t now_ms)
+{
+    bool finished = keys_finish(realtime->keys) && !realtime->core.clients;
+
+    if (finished || now_ms - realtime->stopping_since_ms > GOODBYE_MS)
+        relay_leave(realtime->core.relay);
+    else
+        return;
+    if (relay_is_left(realtime->core.relay))
+        finish_stopping(realtime);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -158,10 +225,7 @@ static void on_tick(uv_timer_t *timer)
     struct client *next;
 
     if (realtime->stopping) {
-        bool finished = keys_finish(realtime->keys) && !realtime->core.clients;
-
-        if (finished || now_ms - realtime->stopping_since_ms > GOODBYE_MS)
-            finish_stopping(realtime);
+        try_to_stop(realtime, now_ms);
         return;
     }
     keys_tick(realtime->keys, now_ms, now);
@@ -173,6 +237,7 @@ static void on_tick(uv_timer_t *timer)
     jwks_watch_tick(realtime->jwks, now_ms);
     if (realtime->gate)
         gate_tick(realtime->gate, now_ms);
+    relay_retry(realtime->core.relay);
     show_levels(realtime);
 }
 
@@ -200,10 +265,11 @@ static void init_loop(struct realtime *realtime)
 {
     uv_loop_init(&realtime->loop);
     uv_async_init(&realtime->loop, &realtime->wake, on_wake);
+    uv_async_init(&realtime->loop, &realtime->peers, on_peers);
     uv_async_init(&realtime->loop, &realtime->stop, on_stop);
     uv_timer_init(&realtime->loop, &realtime->tick);
     uv_timer_init(&realtime->loop, &realtime->presence);
-    realtime->wake.data = realtime->stop.data = realtime;
+    realtime->wake.data = realtime->peers.data = realtime->stop.data = realtime;
     realtime->tick.data = realtime->presence.data = realtime;
 }
 
@@ -215,7 +281,34 @@ static void free_all(struct realtime *realtime)
         log_warn("realtime", "the loop still had handles when it was closed");
     fanout_free(realtime->fanout);
     core_fini(&realtime->core);
+    relay_close(realtime->core.relay);
     free(realtime);
+}
+
+static void set_wake(struct realtime *realtime, void (*wake)(void *arg))
+{
+    if (realtime->inbox)
+        queue_set_wake(realtime->inbox, wake, realtime);
+}
+
+/* What came of realtime_open() until it failed, or of a loop that was never run. */
+static void discard(struct realtime *realtime)
+{
+    finish_stopping(realtime);
+    uv_run(&realtime->loop, UV_RUN_DEFAULT);
+    set_wake(realtime, NULL);
+    free_all(realtime);
+}
+
+static void join_others(struct realtime *realtime, const struct realtime_place *place)
+{
+    const struct relay_events events = {wake_peers, list_presences, realtime};
+    struct core *core = &realtime->core;
+
+    core->rest = place->rest;
+    keyring_share(core->authority.ring, place->quotas);
+    if (place->relay)
+        core->relay = relay_open(place->relay, place->index, core->stats, &events);
 }
 
 static void open_for_clients(struct realtime *realtime)
@@ -229,11 +322,11 @@ static void open_for_clients(struct realtime *realtime)
     realtime->gate = gate_open(&realtime->loop, &realtime->core);
 }
 
-enum result realtime_start(const struct config *config, struct stats *stats, struct queue *inbox,
-                           struct realtime **out, struct err *err)
+enum result realtime_open(const struct config *config, struct stats *stats,
+                          const struct realtime_place *place, struct realtime **out,
+                          struct err *err)
 {
     struct realtime *realtime = mem_alloc(sizeof(*realtime));
-    int failure;
 
     *out = NULL;
     core_init(&realtime->core, config, stats);
@@ -241,49 +334,53 @@ enum result realtime_start(const struct config *config, struct stats *stats, str
     realtime->core.check_role_arg = realtime;
     realtime->core.presence_due = on_presence_due;
     realtime->core.presence_due_arg = realtime;
-    realtime->inbox = inbox;
+    realtime->inbox = place->inbox;
     realtime->fanout = fanout_new(&realtime->core);
     init_loop(realtime);
+    join_others(realtime, place);
     if (jwks_watch_open(&realtime->loop, &realtime->core, &realtime->jwks, err) != OK ||
-        server_open(&realtime->loop, &realtime->core, inbox != NULL, &realtime->server, err) !=
-            OK) {
-        finish_stopping(realtime);
-        uv_run(&realtime->loop, UV_RUN_DEFAULT);
-        free_all(realtime);
+        server_open(&realtime->loop, &realtime->core, place->index, place->inbox != NULL,
+                    &realtime->server, err) != OK) {
+        relay_leave(realtime->core.relay);
+        discard(realtime);
         return FAILED;
     }
-    if (inbox)
+    if (place->inbox)
         open_for_clients(realtime);
     realtime->keys = keys_open(&realtime->loop, config, realtime->core.authority.ring, stats);
     uv_timer_start(&realtime->tick, on_tick, TICK_MS, TICK_MS);
-    if (inbox)
-        queue_set_wake(inbox, on_inbox, realtime);
-    failure = pthread_create(&realtime->thread, NULL, run, realtime);
-    if (failure) {
-        err_set_errno(err, failure, "cannot start the realtime thread");
-        finish_stopping(realtime);
-        uv_run(&realtime->loop, UV_RUN_DEFAULT);
-        free_all(realtime);
-        return FAILED;
-    }
-    if (inbox)
-        uv_async_send(&realtime->wake); /* for what was there before the wake was set */
+    set_wake(realtime, on_inbox);
     *out = realtime;
     return OK;
 }
 
-uint64_t realtime_bindings(const struct realtime *realtime)
+enum result realtime_run(struct realtime *realtime, struct err *err)
 {
-    return stat_get(&realtime->core.stats->bindings);
+    int failure = pthread_create(&realtime->thread, NULL, run, realtime);
+
+    if (failure)
+        return err_set_errno(err, failure, "cannot start a realtime thread");
+    realtime->is_running = true;
+    if (realtime->inbox)
+        uv_async_send(&realtime->wake); /* for what was there before the wake was set */
+    return OK;
 }
 
-void realtime_stop(struct realtime *realtime)
+void realtime_ask_to_stop(struct realtime *realtime)
 {
-    if (!realtime)
+    if (realtime->is_running)
+        uv_async_send(&realtime->stop);
+    else
+        relay_leave(realtime->core.relay);
+}
+
+void realtime_close(struct realtime *realtime)
+{
+    if (!realtime->is_running) {
+        discard(realtime);
         return;
-    uv_async_send(&realtime->stop);
+    }
     pthread_join(realtime->thread, NULL);
-    if (realtime->inbox)
-        queue_set_wake(realtime->inbox, NULL, NULL);
+    set_wake(realtime, NULL);
     free_all(realtime);
 }

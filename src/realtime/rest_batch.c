@@ -25,7 +25,7 @@ void rest_batch_free(struct rest_batch *batch)
 }
 
 /* By whom he is, not by his token: a new one is no new rate. */
-static struct rate *rate_of(const struct request *request)
+static struct shared_rate *rate_of(const struct request *request)
 {
     const struct token *token = request->caller->token;
     struct str who = token->sub ? str_c(token->sub) : str_from(token->claims, token->claims_len);
@@ -42,7 +42,7 @@ bool rest_take_rate(const struct request *request, size_t count, struct answer *
                             "reduce the batch size"
                           : "TooManyRequests: You have exceeded your rate limit";
 
-    if (rate_take_all(rate_of(request), count, per_second, request->now.ms))
+    if (shared_rate_take_all(rate_of(request), count, per_second, request->now.ms))
         return true;
     stat_add(&core->stats->messages_limited_total, count);
     answer_error(out, 429, why);

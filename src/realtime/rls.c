@@ -44,6 +44,7 @@ struct rls {
     size_t role_count;
     uint64_t roles_loaded_ms;
     bool roles_loading;
+    uint64_t shown_up; /* in the stats */
 };
 
 static void connect_now(struct rls *rls);
@@ -55,7 +56,8 @@ static void move(struct rls *rls, enum rls_state state)
     log_debug("realtime", "row level security connection", log_s("from", names[rls->state]),
               log_s("to", names[state]));
     rls->state = state;
-    stat_set(&rls->stats->realtime_up, state == RLS_READY || state == RLS_ASKING);
+    stat_set_part(&rls->stats->realtime_up, &rls->shown_up,
+                  state == RLS_READY || state == RLS_ASKING);
 }
 
 static void on_retry(uv_timer_t *timer)

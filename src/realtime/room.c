@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "realtime/presence.h"
+#include "realtime/relay.h"
 
 void rooms_fini(struct rooms *rooms)
 {
@@ -28,7 +29,7 @@ struct room *room_find(const struct rooms *rooms, struct str topic, bool is_priv
     return NULL;
 }
 
-static struct room *need_room(struct core *core, struct str topic, bool is_private)
+struct room *room_need(struct core *core, struct str topic, bool is_private)
 {
     struct room *room = room_find(&core->rooms, topic, is_private);
 
@@ -38,17 +39,23 @@ static struct room *need_room(struct core *core, struct str topic, bool is_priva
     room->topic = str_dup(topic);
     room->is_private = is_private;
     map_add(&core->rooms.map, &room->node, room_key(topic, is_private));
-    stat_set(&core->stats->rooms, core->rooms.map.count);
     return room;
 }
 
-static void free_if_unused(struct core *core, struct room *room)
+/* The first channel has come, or the last has gone. */
+static void follow(struct core *core, const struct room *room, bool follows)
 {
-    if (room->count > 0 || room->walks > 0)
+    relay_follow(core->relay, str_c(room->topic), room->is_private, follows);
+    core->rooms.joined = follows ? core->rooms.joined + 1 : core->rooms.joined - 1;
+    stat_set_part(&core->stats->rooms, &core->gauges.rooms, core->rooms.joined);
+}
+
+void room_release(struct core *core, struct room *room)
+{
+    if (room->count > 0 || room->walks > 0 || room->remotes > 0)
         return;
     presence_forget(core, room);
     map_remove(&core->rooms.map, &room->node);
-    stat_set(&core->stats->rooms, core->rooms.map.count);
     free(room->channels);
     free(room->topic);
     free(room);
@@ -56,7 +63,7 @@ static void free_if_unused(struct core *core, struct room *room)
 
 void room_enter(struct core *core, struct channel *channel)
 {
-    struct room *room = need_room(core, str_c(channel->topic), channel->is_private);
+    struct room *room = room_need(core, str_c(channel->topic), channel->is_private);
 
     if (room->count == room->cap) {
         room->cap = room->cap ? room->cap * 2 : 2;
@@ -66,6 +73,8 @@ void room_enter(struct core *core, struct channel *channel)
     channel->place_in_room = room->count;
     room->channels[room->count++] = channel;
     room->of_vsn[channel->client->vsn]++;
+    if (room->count == 1)
+        follow(core, room, true);
 }
 
 void room_leave(struct core *core, struct channel *channel)
@@ -80,7 +89,9 @@ void room_leave(struct core *core, struct channel *channel)
     last->place_in_room = channel->place_in_room;
     room->of_vsn[channel->client->vsn]--;
     channel->room = NULL;
-    free_if_unused(core, room);
+    if (room->count == 0)
+        follow(core, room, false);
+    room_release(core, room);
 }
 
 /* From the last to the first: a client that is sent one frame too many is closed, and its channel,
@@ -92,5 +103,5 @@ void room_each(struct core *core, struct room *room,
     for (size_t i = room->count; i-- > 0;)
         visit(room->channels[i], arg);
     room->walks--;
-    free_if_unused(core, room);
+    room_release(core, room);
 }

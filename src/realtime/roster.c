@@ -95,6 +95,16 @@ bool presence_is(const struct presence *presence, struct str meta)
     return now && now->given == meta.len - 1 && memcmp(now->text, meta.data, now->given) == 0;
 }
 
+struct str presence_meta(const struct presence *presence)
+{
+    return str_from(presence->now->text, presence->now->given);
+}
+
+uint64_t presence_ref(const struct presence *presence)
+{
+    return presence->now->ref;
+}
+
 static struct key *find_key(const struct roster *roster, struct str name)
 {
     struct map_node *node = map_find(&roster->keys, hash_more(0, name));
@@ -307,7 +317,7 @@ static void take_as_told(struct roster *roster, struct presence *presence)
     append(presence);
 }
 
-static void take_all_as_told(struct roster *roster)
+void roster_settle(struct roster *roster)
 {
     struct key *next_key;
     struct presence *next;
@@ -337,6 +347,6 @@ bool roster_write_diff(struct roster *roster, struct buf *out)
     buf_add_str(out, STR("}}"));
     if (!any)
         buf_truncate(out, start);
-    take_all_as_told(roster);
+    roster_settle(roster);
     return any;
 }

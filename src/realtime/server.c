@@ -2,13 +2,17 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "embedded.h"
 #include "internal.h"
+#include "realtime/listener.h"
 
 #define HANDSHAKE_S 10 /* to send the request's headers */
 #define KEEPALIVE_S 15
@@ -51,6 +55,9 @@ static void on_lws_log(int level, const char *line)
         log_debug("libwebsockets", "warning", log_v("text", text));
 }
 
+/* A context without DO_SSL_GLOBAL_INIT has no TLS. It numbers what libwebsockets keeps at each of
+ * OpenSSL's connections, for the whole process and anew with every context; so all contexts are
+ * made before there is a connection (4.1.6, lws_context_init_ssl_library()). */
 static enum result create_context(struct server *server, uv_loop_t *loop, struct err *err)
 {
     void *loops[] = {loop};
@@ -93,38 +100,82 @@ static enum result resolve(const struct config_address *address, char out[INET6_
     return failure ? err_set(err, "%s: %s", address->host, gai_strerror(failure)) : OK;
 }
 
-static enum result listen_on(struct server *server, const struct config_address *address,
-                             const char *key, const struct lws_protocols *protocols, bool tls,
-                             struct err *err)
+static void log_listening(const char *what, const struct config_address *address, bool tls)
 {
+    char text[128];
+
+    log_info("realtime", "listening", log_s("for", what),
+             log_s("address", config_address_text(address, text)),
+             log_s("tls", tls ? "on" : "off"));
+}
+
+static enum result listen_for_admin(struct server *server, struct err *err)
+{
+    const struct config_address *address = &server->core->config->admin_listen;
     char host[INET6_ADDRSTRLEN], text[128];
     struct lws_context_creation_info info = {.port = (int)address->port,
-                                             .protocols = protocols,
-                                             .vhost_name = protocols[0].name,
+                                             .protocols = admin_protocols,
+                                             .vhost_name = admin_protocols[0].name,
                                              .keepalive_timeout = KEEPALIVE_S,
                                              .timeout_secs = HANDSHAKE_S,
                                              .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND};
 
     if (resolve(address, host, err) != OK)
-        return err_context(err, "%s", key);
-    if (tls && tls_prepare(server, &info, err) != OK)
-        return FAILED;
+        return err_context(err, "admin_listen");
     info.iface = host[0] ? host : NULL;
     if (host[0] && !strchr(host, ':'))
         info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
     if (!lws_create_vhost(server->context, &info))
         return err_set(err,
-                       "%s: cannot listen on %s: is another program (or another pgherald) using "
-                       "that port, or is the address not this machine's?",
-                       key, config_address_text(address, text));
-    log_info("realtime", "listening", log_s("for", protocols[0].name),
-             log_s("address", config_address_text(address, text)),
-             log_s("tls", tls && server->certificate ? "on" : "off"));
+                       "admin_listen: cannot listen on %s: is another program (or another "
+                       "pgherald) using that port, or is the address not this machine's?",
+                       config_address_text(address, text));
+    log_listening(admin_protocols[0].name, address, false);
     return OK;
 }
 
-enum result server_open(uv_loop_t *loop, struct core *core, bool clients, struct server **out,
-                        struct err *err)
+/* As libwebsockets does with those that it accepts itself. */
+static void take_client(void *arg, int fd)
+{
+    struct server *server = arg;
+    int on = 1;
+
+    if (server->retiring) {
+        close(fd);
+        return;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)lws_adopt_socket_vhost(server->clients, fd); /* closes it if it fails */
+}
+
+static enum result listen_for_clients(struct server *server, uv_loop_t *loop, unsigned index,
+                                      struct err *err)
+{
+    const struct config *config = server->core->config;
+    bool shares = config->realtime_threads > 1;
+    struct lws_context_creation_info info = {.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+                                             .protocols = public_protocols,
+                                             .vhost_name = public_protocols[0].name,
+                                             .keepalive_timeout = KEEPALIVE_S,
+                                             .timeout_secs = HANDSHAKE_S};
+
+    if (tls_prepare(server, &info, err) != OK)
+        return FAILED;
+    server->clients = lws_create_vhost(server->context, &info);
+    if (!server->clients)
+        return err_set(err, "listen: libwebsockets cannot be set up for clients");
+    if (shares && index == 0 && listener_check(&config->listen, err) != OK)
+        return FAILED;
+    if (listener_open(loop, &config->listen, shares, take_client, server, &server->listener, err) !=
+        OK)
+        return FAILED;
+    if (index == 0)
+        log_listening(public_protocols[0].name, &config->listen, server->certificate != 0);
+    return OK;
+}
+
+enum result server_open(uv_loop_t *loop, struct core *core, unsigned index, bool clients,
+                        struct server **out, struct err *err)
 {
     struct server *server = mem_alloc(sizeof(*server));
 
@@ -134,17 +185,22 @@ enum result server_open(uv_loop_t *loop, struct core *core, bool clients, struct
     lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
     *out = server;
     if (create_context(server, loop, err) != OK ||
-        (clients &&
-         listen_on(server, &core->config->listen, "listen", public_protocols, true, err) != OK) ||
-        listen_on(server, &core->config->admin_listen, "admin_listen", admin_protocols, false,
-                  err) != OK)
+        (clients && listen_for_clients(server, loop, index, err) != OK))
         return FAILED;
-    return OK;
+    return index == 0 ? listen_for_admin(server, err) : OK;
+}
+
+void server_all_open(unsigned count)
+{
+    if (count > 1)
+        lws_set_log_level(0, NULL);
 }
 
 void server_tick(struct server *server)
 {
     tls_tick(server);
+    if (server->listener)
+        listener_tick(server->listener);
 }
 
 void server_retire(struct server *server)
@@ -159,6 +215,8 @@ void server_close(struct server *server)
     if (!server)
         return;
     flush_close(&server->flush);
+    listener_close(server->listener);
+    server->listener = NULL;
     if (server->context)
         lws_context_destroy(server->context);
 }
@@ -169,6 +227,7 @@ void server_free(struct server *server)
         return;
     if (server->context)
         lws_context_destroy(server->context);
+    SSL_CTX_free(server->outgoing);
     frame_unref(server->core->page);
     server->core->page = NULL;
     free(server);

@@ -17,6 +17,19 @@ static void show_expiry(struct server *server, int64_t expires)
                  log_s("file", server->core->config->tls_cert_file));
 }
 
+/* libwebsockets wants a context for connections that it makes. Its own would have all authorities
+ * of the system, and is lost where there are several loops: it is found by a number that each
+ * context sets anew for the whole process (4.1.6, lws_ssl_destroy_client_ctx()). */
+static enum result provide_outgoing(struct server *server, struct lws_context_creation_info *info,
+                                    struct err *err)
+{
+    server->outgoing = SSL_CTX_new(TLS_client_method());
+    if (!server->outgoing)
+        return err_set(err, "TLS on listen: OpenSSL cannot make a context");
+    info->provided_client_ssl_ctx = server->outgoing;
+    return OK;
+}
+
 enum result tls_prepare(struct server *server, struct lws_context_creation_info *info,
                         struct err *err)
 {
@@ -29,6 +42,8 @@ enum result tls_prepare(struct server *server, struct lws_context_creation_info 
     if (certificate_check(config->tls_cert_file, config->tls_key_file, &expires, err) != OK)
         return err_context(err, "TLS on listen");
     show_expiry(server, expires);
+    if (provide_outgoing(server, info, err) != OK)
+        return FAILED;
     info->options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info->ssl_cert_filepath = config->tls_cert_file;
     info->ssl_private_key_filepath = config->tls_key_file;

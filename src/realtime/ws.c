@@ -78,7 +78,7 @@ static bool is_full(const struct core *core)
 {
     size_t max = core->config->realtime_max_clients;
 
-    return core->client_count >= max + max / 16 + 16;
+    return stat_get(&core->stats->clients) >= max + max / 16 + 16;
 }
 
 static int refuse(struct server *server, struct lws *wsi, unsigned status, const char *why,

@@ -218,15 +218,14 @@ enum access authority_renew(const struct authority *authority, const struct toke
 static enum access take_one(const struct authority *authority, struct key *key, struct moment now,
                             struct admission *out, struct err *err)
 {
-    out->retry_after_s = bucket_take(&key->bucket, now.ms);
-    out->allowance = bucket_allowance(&key->bucket, now.ms);
+    out->retry_after_s = quota_take(key->quota, now.ms, &out->allowance);
     if (out->retry_after_s == 0)
         return ACCESS_GRANTED;
     stat_add(&authority->stats->api_key_limited_total, 1);
     (void)err_set(err,
                   "ApiKeyRateLimitReached: At most %" PRIu32 " requests a minute; try again "
                   "in %u s",
-                  key->bucket.per_minute, out->retry_after_s);
+                  out->allowance.limit, out->retry_after_s);
     return ACCESS_LIMITED;
 }
 

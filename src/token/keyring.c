@@ -16,6 +16,7 @@ struct keyring {
     uint64_t load;
     uint64_t trusted_until_ms;
     struct usage usage;
+    struct quotas *quotas; /* one reference */
 };
 
 struct keyring *keyring_new(size_t max_keys)
@@ -23,13 +24,21 @@ struct keyring *keyring_new(size_t max_keys)
     struct keyring *ring = mem_alloc(sizeof(*ring));
 
     ring->max = max_keys;
+    ring->quotas = quotas_new();
     /* yesterday's and today's of each: more only if nothing could be written for days */
     usage_init(&ring->usage, 2 * max_keys);
     return ring;
 }
 
+void keyring_share(struct keyring *ring, struct quotas *quotas)
+{
+    quotas_unref(ring->quotas);
+    ring->quotas = quotas_ref(quotas);
+}
+
 static void free_key(struct key *key)
 {
+    quota_unref(key->quota);
     free(key->user_id);
     free(key->name);
     free(key->scopes_json);
@@ -70,6 +79,7 @@ void keyring_free(struct keyring *ring)
     map_fini(&ring->by_hash);
     map_fini(&ring->by_id);
     usage_fini(&ring->usage);
+    quotas_unref(ring->quotas);
     free(ring);
 }
 
@@ -171,6 +181,7 @@ static void add(struct keyring *ring, struct key *key)
 bool keyring_put(struct keyring *ring, const struct key_row *row, uint64_t now_ms)
 {
     struct key *old = find_id(ring, row->id), *key;
+    struct quota *quota;
     uint8_t uuid[16];
     unsigned scopes;
 
@@ -180,21 +191,18 @@ bool keyring_put(struct keyring *ring, const struct key_row *row, uint64_t now_m
             drop(ring, old);
         return false;
     }
-    if (old && is_same(old, row)) {
-        old->seen = ring->load;
-        if (old->bucket.per_minute != row->per_minute)
-            bucket_resize(&old->bucket, row->per_minute, now_ms);
-        return true;
-    }
     if (!old && ring->by_id.count >= ring->max)
         return false;
-    key = key_new(row, scopes);
-    bucket_init(&key->bucket, row->per_minute, now_ms);
-    if (old) {
-        key->bucket = old->bucket;
-        bucket_resize(&key->bucket, row->per_minute, now_ms);
-        drop(ring, old);
+    quota = quota_get(ring->quotas, row->id, row->per_minute, now_ms);
+    if (old && is_same(old, row)) {
+        old->seen = ring->load;
+        quota_unref(quota); /* the one that it has, with the rate of now */
+        return true;
     }
+    key = key_new(row, scopes);
+    key->quota = quota;
+    if (old)
+        drop(ring, old);
     add(ring, key);
     return true;
 }

@@ -152,6 +152,23 @@ static void carries_between_threads(void **state)
     assert_int_equal(living, 0);
 }
 
+static void gives_to_all_that_have_room(void **state)
+{
+    struct queues queues = {{queue_new(1, 100), queue_new(2, 100)}, 2};
+
+    (void)state;
+    queues_push(&queues, number_new(1, 1));
+    queues_push(&queues, number_new(2, 1));
+    assert_int_equal(living, 2); /* shared, not copied */
+    assert_int_equal(pop(queues.items[0]), 1);
+    CHECK(pop(queues.items[0]) == 0, "it had no room for the second");
+    assert_int_equal(pop(queues.items[1]), 1);
+    assert_int_equal(pop(queues.items[1]), 2);
+    assert_int_equal(living, 0);
+    queue_free(queues.items[0]);
+    queue_free(queues.items[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test(wakes_when_it_was_empty),
         cmocka_unit_test(frees_with_the_last_reference),
         cmocka_unit_test(carries_between_threads),
+        cmocka_unit_test(gives_to_all_that_have_room),
     };
 
     return cmocka_run_group_tests_name("base/queue", tests, NULL, NULL);

@@ -20,7 +20,7 @@ static uint64_t bindings_now;
 static struct stats stats;
 static struct decoder *decoder;
 static struct types *types;
-static struct queue *queue;
+static struct queue *queue, *second;
 static struct config config;
 static uv_loop_t loop;
 static struct feed feed;
@@ -43,7 +43,8 @@ static int set_up(void **state)
     config = (struct config){.realtime_queue_bytes = 4000, .realtime_max_payload_bytes = 1000};
     queue = queue_new(4, config.realtime_queue_bytes);
     uv_loop_init(&loop);
-    feed_init(&feed, &loop, &config, &stats, queue, &audience);
+    second = queue_new(4, config.realtime_queue_bytes);
+    feed_init(&feed, &loop, &config, &stats, &(struct queues){{queue}, 1}, &audience);
     bindings_now = 1;
     return 0;
 }
@@ -56,6 +57,7 @@ static int tear_down(void **state)
     uv_loop_close(&loop);
     feed_fini(&feed);
     queue_free(queue);
+    queue_free(second);
     types_unref(types);
     decoder_free(decoder);
     return 0;
@@ -73,7 +75,7 @@ static void offer(const char *text)
 }
 
 /* What is in the queue, a letter each. */
-static const char *taken(void)
+static const char *taken_from(struct queue *from)
 {
     static char letters[64];
     static const char names[] = {
@@ -81,7 +83,7 @@ static const char *taken(void)
     size_t count = 0;
     struct msg *msg;
 
-    while ((msg = queue_pop(queue)) && count + 2 < sizeof(letters)) {
+    while ((msg = queue_pop(from)) && count + 2 < sizeof(letters)) {
         const struct event *event = event_of(msg);
 
         letters[count++] = names[event->kind];
@@ -91,6 +93,11 @@ static const char *taken(void)
     }
     letters[count] = '\0';
     return letters;
+}
+
+static const char *taken(void)
+{
+    return taken_from(queue);
 }
 
 static void test_audience(void **state)
@@ -176,6 +183,33 @@ static void test_gap_before_more(void **state)
     assert_string_equal(taken(), "grmr");
 }
 
+/* A loop that is behind has a gap of its own. */
+static void test_two_loops(void **state)
+{
+    const struct event_stored stored = {.commit_lsn = 1};
+
+    (void)state;
+    feed.doors[feed.door_count++] = (struct feed_door){.queue = second};
+    offer(ROW);
+    offer(MESSAGE("I", "\"e\""));
+    feed_stored(&feed, &stored);
+    assert_string_equal(taken(), "rms");
+    assert_string_equal(taken_from(second), "rms");
+    for (int n = 0; n < 4; n++)
+        offer(ROW);
+    assert_string_equal(taken(), "rrrr");
+    offer(ROW);
+    assert_string_equal(taken(), "r");
+    assert_int_equal(stat_get(&stats.realtime_gaps_total), 1);
+    assert_string_equal(taken_from(second), "rrrr");
+    offer(ROW);
+    assert_string_equal(taken(), "r");
+    assert_string_equal(taken_from(second), "grr");
+    feed_gap(&feed);
+    assert_string_equal(taken(), "gb");
+    assert_string_equal(taken_from(second), "gb");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_gap, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_loops, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_gap_before_more, set_up, tear_down),
     };
 

@@ -96,6 +96,7 @@ static void test_loading(void **state)
 {
     struct keyring *ring = keyring_new(1000);
     struct test_key keys[300];
+    struct allowance left;
 
     (void)state;
     for (unsigned i = 0; i < COUNT(keys); i++)
@@ -105,7 +106,7 @@ static void test_loading(void **state)
         assert_true(keyring_put(ring, &keys[i].row, 0));
     keyring_end(ring);
     assert_int_equal(keyring_count(ring), 200);
-    assert_int_equal(bucket_take(&keyring_find_id(ring, str_c(keys[150].id), 0)->bucket, 0), 0);
+    assert_int_equal(quota_take(keyring_find_id(ring, str_c(keys[150].id), 0)->quota, 0, &left), 0);
     keyring_begin(ring);
     for (unsigned i = 100; i < 300; i++)
         assert_true(keyring_put(ring, &keys[i].row, 0));
@@ -113,8 +114,8 @@ static void test_loading(void **state)
     assert_int_equal(keyring_count(ring), 200);
     for (unsigned i = 0; i < COUNT(keys); i++)
         CHECK(!keyring_find(ring, str_c(keys[i].text), 0) == (i < 100), "what is gone is gone");
-    assert_int_equal(
-        bucket_allowance(&keyring_find_id(ring, str_c(keys[150].id), 0)->bucket, 0).remaining, 59);
+    assert_int_equal(quota_left(keyring_find_id(ring, str_c(keys[150].id), 0)->quota, 0).remaining,
+                     59);
     keyring_begin(ring);
     keyring_end(ring);
     assert_int_equal(keyring_count(ring), 0);
@@ -125,19 +126,19 @@ static void test_replacing(void **state)
 {
     struct keyring *ring = keyring_new(10);
     struct test_key key, other;
+    struct allowance left;
 
     (void)state;
     test_key_init(&key, 1, NULL, "[]");
     test_key_init(&other, 2, NULL, "[]");
     assert_true(keyring_put(ring, &key.row, 0));
-    assert_int_equal(bucket_take(&keyring_find_id(ring, str_c(key.id), 0)->bucket, 0), 0);
+    assert_int_equal(quota_take(keyring_find_id(ring, str_c(key.id), 0)->quota, 0, &left), 0);
     memcpy(key.row.hash, other.row.hash, sizeof(key.row.hash));
     key.row.per_minute = 30;
     assert_true(keyring_put(ring, &key.row, 0));
     CHECK(!keyring_find(ring, str_c(key.text), 0), "the old text of the same key");
     CHECK(keyring_find(ring, str_c(other.text), 0), "its new one");
-    assert_int_equal(
-        bucket_allowance(&keyring_find_id(ring, str_c(key.id), 0)->bucket, 0).remaining, 29);
+    assert_int_equal(quota_left(keyring_find_id(ring, str_c(key.id), 0)->quota, 0).remaining, 29);
     keyring_free(ring);
 }
 

@@ -1,0 +1,62 @@
+#include "unit.h"
+
+#include "realtime/rate.h"
+
+#include <pthread.h>
+
+#define THREADS 4
+#define TRIES 20000
+#define PER_SECOND 1000
+
+static void test_as_one(void **state)
+{
+    struct shared_rate shared = {0};
+    struct rate rate = {0};
+
+    static const struct {
+        uint64_t now_ms, count;
+    } calls[] = {{5000, 1}, {5000, 999}, {5000, 1},  {5001, 1},    {5001, 1},
+                 {5000, 1}, {5500, 500}, {5500, 10}, {9000, 1001}, {9000, 1000}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++)
+        CHECK(shared_rate_take_all(&shared, calls[i].count, PER_SECOND, calls[i].now_ms) ==
+                  rate_take_all(&rate, calls[i].count, PER_SECOND, calls[i].now_ms),
+              "what one thread takes is as with a rate of its own");
+}
+
+static void *take(void *arg)
+{
+    uintptr_t taken = 0;
+
+    for (unsigned i = 0; i < TRIES; i++)
+        taken += shared_rate_take_all(arg, 1, PER_SECOND, 5000);
+    return (void *)taken;
+}
+
+static void test_threads(void **state)
+{
+    struct shared_rate shared = {0};
+    pthread_t threads[THREADS];
+    uintptr_t sum = 0;
+    void *taken;
+
+    (void)state;
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take, &shared), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], &taken), 0);
+        sum += (uintptr_t)taken;
+    }
+    assert_int_equal(sum, PER_SECOND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_as_one),
+        cmocka_unit_test(test_threads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
