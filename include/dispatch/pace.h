@@ -51,11 +51,12 @@ static inline bool pace_is_paused(const struct pace *pace, uint64_t now_ms)
 /* From when on it may be sent a request, as far as time is concerned; not after now: at once. */
 uint64_t pace_ready_ms(const struct pace *pace);
 
-/* It has not answered as it should, several times or ever: such endpoints share half of all slots.
- */
+/* It never answered yet, or several times not as it should, or takes its time over it: such
+ * endpoints share half of all slots, so that the others always find one soon. */
+#define PACE_SLOW_US 1000000
 static inline bool pace_is_suspect(const struct pace *pace)
 {
-    return pace->trouble >= 3 || (pace->trouble > 0 && pace->latency_us == 0);
+    return pace->trouble >= 3 || pace->latency_us == 0 || pace->latency_us > PACE_SLOW_US;
 }
 
 /* There is something to remember of it for a while. */

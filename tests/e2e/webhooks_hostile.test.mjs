@@ -386,6 +386,22 @@ test("all at once: the healthy endpoint goes on, and memory stays where it was",
   assert.ok(peak() < memory + 60 * SPARE, `memory grew from ${memory} to ${peak()} MB`);
 });
 
+test("many that are slow, though they answer well: the healthy endpoint goes on", async (t) => {
+  const slow = await server(t, (socket) => {
+    const answer = () => setTimeout(() => socket.writable && socket.write(head(200, "content-length: 0")), 1500);
+    socket.on("data", answer);
+    answer();
+  });
+  for (let i = 0; i < 10; i++) await webhook(t, slow.url, { name: `slow ${i}`, max_retries: 1 });
+  await env.caughtUp();
+  for (let i = 0; i < 4; i++) {
+    const took = await round();
+    assert.ok(took < 5 * usual + 1500, `round ${i}: ${took} ms, usually ${usual} ms`);
+    // they are given more as they answer
+    await sleep(3000);
+  }
+});
+
 test("the proxies of the environment were never asked", () => {
   assert.equal(trap.connections, 0);
 });

@@ -71,6 +71,40 @@ test("with HTTP/2 many requests at once share one connection", async (t) => {
   assert.equal(hook.count.connections, 1);
 });
 
+test("with HTTP/2 an answer of a gigabyte ends its own stream, and takes no memory", async (t) => {
+  const server = http2.createSecureServer({ ...good });
+  const chunk = Buffer.alloc(65536, "x");
+  const count = { connections: 0, streams: 0, now: 0, most: 0 };
+  server.on("session", () => count.connections++);
+  server.on("stream", async (stream) => {
+    stream.on("error", () => {});
+    stream.resume();
+    count.most = Math.max(count.most, ++count.now);
+    await sleep(50);
+    count.now--;
+    stream.respond({ ":status": 200 });
+    if (count.streams++ % 2) return stream.end("every other one answers well");
+    const more = () => {
+      while (!stream.destroyed) if (!stream.write(chunk)) return stream.once("drain", more);
+    };
+    more();
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { id } = await env.row("insert into public.webhooks (name, url, events, max_retries) values ('flood', $1, '{memories.insert}', 0) returning id", [`https://127.0.0.1:${server.address().port}/`]);
+  t.after(async () => {
+    await env.db.query("delete from public.webhooks where id = $1", [id]);
+    await env.caughtUp();
+    server.close();
+  });
+  const memory = () => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${env.daemon.pid}/status`, "utf8"))[1]) / 1024;
+  const before = memory();
+  await remember(60);
+  await delivered({ id }, 60);
+  assert.ok(count.most > 1, `at most ${count.most} at once`);
+  assert.equal(count.connections, 1);
+  assert.ok(memory() < before + 60, `memory grew from ${before} to ${memory()} MB`);
+});
+
 test("without it connections are used again, over TLS and without", async (t) => {
   const hooks = [await receiver(t, https.createServer({ ...good })), await receiver(t, http.createServer(), "http")];
   await remember(200);

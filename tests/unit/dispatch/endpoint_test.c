@@ -133,6 +133,7 @@ static void keeps_half_of_the_slots_from_suspects(void **state)
     struct delivery *hanging[2], *alive;
 
     (void)state;
+    prove(all, A);
     for (int i = 0; i < 3; i++) {
         add(all, dead[i], 0);
         end(all, next(all, dead[i], 0), 0, 0); /* it did not answer */
@@ -141,7 +142,8 @@ static void keeps_half_of_the_slots_from_suspects(void **state)
         add(all, dead[i], 0);
     hanging[0] = next(all, "d1", 0);
     hanging[1] = next(all, "d2", 0);
-    next(all, NULL, 0); /* d3 has to wait: half of the slots hang already */
+    add(all, B, 0);
+    next(all, NULL, 0); /* d3 has to wait, and who is new: half of the slots hang already */
     add(all, A, 0);
     alive = next(all, A, 0);
     end(all, alive, 0, 200);
@@ -150,6 +152,7 @@ static void keeps_half_of_the_slots_from_suspects(void **state)
     add(all, "d1", 0);
     end(all, next(all, "d1", 0), 0, 200);
     end(all, hanging[0], 0, 0);
+    end(all, next(all, B, 0), 0, 200);
     end(all, hanging[1], 0, 0);
     assert_int_equal(endpoints_in_flight(all), 0);
     endpoints_free(all);

@@ -62,13 +62,13 @@ static void leaves_one_slot_to_a_dead_one(void **state)
     assert_int_equal(pace.limit, 2);
 }
 
-static void suspects_who_never_answered_at_once(void **state)
+static void suspects_who_never_answered(void **state)
 {
     struct pace pace;
 
     (void)state;
     pace_init(&pace, 16);
-    assert_false(pace_is_suspect(&pace));
+    assert_true(pace_is_suspect(&pace));
     pace_learn(&pace, &never, 0, 0, 0, 0);
     assert_true(pace_is_suspect(&pace));
     pace_learn(&pace, &never, 0, 404, 0, 1); /* an answer, if a poor one */
@@ -78,6 +78,23 @@ static void suspects_who_never_answered_at_once(void **state)
     assert_false(pace_is_suspect(&pace));
     pace_learn(&pace, &never, 0, 0, 0, 0);
     assert_true(pace_is_suspect(&pace));
+}
+
+static void suspects_who_takes_its_time(void **state)
+{
+    struct pace pace;
+
+    (void)state;
+    pace_init(&pace, 16);
+    pace_learn(&pace, &never, 0, 200, 0, 900);
+    assert_false(pace_is_suspect(&pace));
+    for (int i = 0; i < 30; i++)
+        pace_learn(&pace, &never, 0, 200, 0, 1500);
+    assert_true(pace_is_suspect(&pace));
+    assert_int_equal(pace.limit, 16); /* which takes nothing from what it may have of its half */
+    for (int i = 0; i < 30; i++)
+        pace_learn(&pace, &never, 0, 200, 0, 20);
+    assert_false(pace_is_suspect(&pace));
 }
 
 static void leaves_alone_who_asks_for_it(void **state)
@@ -241,7 +258,8 @@ int main(void)
         cmocka_unit_test(starts_small_and_grows_with_success),
         cmocka_unit_test(keeps_little_waiting_for_a_slow_one),
         cmocka_unit_test(leaves_one_slot_to_a_dead_one),
-        cmocka_unit_test(suspects_who_never_answered_at_once),
+        cmocka_unit_test(suspects_who_never_answered),
+        cmocka_unit_test(suspects_who_takes_its_time),
         cmocka_unit_test(leaves_alone_who_asks_for_it),
         cmocka_unit_test(sends_nothing_to_who_is_gone),
         cmocka_unit_test(bounds_the_pause),
