@@ -1,17 +1,18 @@
 -- The fields of composite types: those made by CREATE TYPE, and rows of tables where a column has
--- such a type. A domain over a composite has its base's fields.
-with recursive used as (
+-- such a type, as catalog_types.sql has it. A domain over a composite has its base's fields.
+with recursive built as (
+  select t.oid, t.typbasetype as part from pg_catalog.pg_type t where t.typbasetype <> 0
+  union all
+  select t.oid, t.typelem from pg_catalog.pg_type t where t.typelem <> 0
+), used as (
   select distinct a.atttypid as oid from pg_catalog.pg_attribute a where a.attnum > 0
-), composite as (
+  union
+  select b.part from used u join built b on b.oid = u.oid
+), named as (
   select t.oid, t.typrelid
   from pg_catalog.pg_type t
   join pg_catalog.pg_class c on c.oid = t.typrelid
-  where t.typtype = 'c'
-    and (c.relkind = 'c'
-         or t.oid in (select u.oid from used u)
-         or t.typarray in (select u.oid from used u))
-), named as (
-  select oid, typrelid from composite
+  where t.typtype = 'c' and (c.relkind = 'c' or t.oid in (select u.oid from used u))
   union
   select d.oid, n.typrelid
   from named n
