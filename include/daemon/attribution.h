@@ -52,6 +52,11 @@ void attribution_begin(struct attribution *who); /* of a transaction */
 enum attribution_verdict attribution_take(struct attribution *who, struct str content, uint32_t xid,
                                           struct str *resource);
 
+/* Whether the content of a message begins with a signature of ours; *facts is what it signs. */
+bool attribution_is_signed(const struct attribution *who, struct str content, struct str *facts);
+/* A message that should have been signed was not. false: not the first of its transaction. */
+bool attribution_note_forgery(struct attribution *who);
+
 /* The fields user_id, ip_address, session_id, user_agent and context of a row of binary COPY. */
 struct str attribution_fields(const struct attribution *who);
 #define ATTRIBUTION_FIELDS 5

@@ -29,6 +29,11 @@ enum result deriver_take_context(struct deriver *deriver, struct transaction *tx
                                  struct change *message, struct batch *batch,
                                  struct err *err) MUST_CHECK;
 
+/* Takes a message of an event trigger that says what became of the schema: an entry of its own. */
+enum result deriver_take_schema_change(struct deriver *deriver, struct transaction *txn,
+                                       struct change *message, struct batch *batch,
+                                       struct err *err) MUST_CHECK;
+
 /* Adds the effects of a row change to the batch. FAILED only if they cannot be held at all. */
 enum result deriver_add_effects(struct deriver *deriver, struct transaction *txn,
                                 const struct change *change, struct table_rules *table,

@@ -3,6 +3,7 @@
 #ifndef PGHERALD_STORE_BATCH_H
 #define PGHERALD_STORE_BATCH_H
 
+#include "row/schema_change.h"
 #include "rules/ruleset.h"
 
 /* How far a batch, or the whole store, has come. */
@@ -39,6 +40,10 @@ enum result batch_add_audit(struct batch *batch, struct ruleset *rules, struct t
 enum result batch_add_event(struct batch *batch, struct str action, struct str resource,
                             const struct position *position, struct str who,
                             struct err *err) MUST_CHECK;
+/* An entry of a change of the schema: on which object, by what command. */
+enum result batch_add_schema_change(struct batch *batch, const struct schema_change *change,
+                                    const struct position *position, struct str who,
+                                    struct err *err) MUST_CHECK;
 /* row_key: of the row, for an endpoint that orders by key; empty for NULL. */
 enum result batch_add_delivery(struct batch *batch, const struct webhook_rule *webhook,
                                struct str event, const struct position *position,

@@ -313,6 +313,31 @@ static void check_tables(struct checks *checks, struct pg_sync *conn, const stru
     free(schemas);
 }
 
+/* Without them the trail has rows only. */
+static void check_schema_changes(struct checks *checks, struct pg_sync *conn,
+                                 const struct config *config)
+{
+    struct pg_rows *rows;
+    struct err err;
+    bool good;
+
+    if (!config->audit)
+        return;
+    if (pg_sync_run(conn, sql_doctor_event_triggers, NULL, 0, &rows, &err) != OK) {
+        checks_add(checks, "schema changes", CHECK_FAIL, "see the server's message", "%s",
+                   err.message);
+        return;
+    }
+    good = strcmp(pg_rows_text(rows, 0, 0), "2") == 0;
+    checks_add(checks, "schema changes", good ? CHECK_OK : CHECK_WARN,
+               good ? NULL
+                    : "as a superuser: select pgherald.note_schema_changes(); or, where they are "
+                      "disabled, alter event trigger ... enable",
+               good ? "they are entries of the audit trail"
+                    : "they are no entries of the audit trail: an event trigger is missing");
+    pg_rows_free(rows);
+}
+
 /* The server's clock against the middle of the time that asking took. */
 static void check_clock(struct checks *checks, struct pg_sync *conn)
 {
@@ -356,5 +381,6 @@ void checks_run_database(struct checks *checks, const struct config *config, str
     check_privileges(checks, conn, &server);
     check_roles(checks, conn, &server);
     check_tables(checks, conn, config);
+    check_schema_changes(checks, conn, config);
     check_clock(checks, conn);
 }

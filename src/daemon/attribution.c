@@ -216,12 +216,12 @@ static void render_nobody(struct buf *out, const char *json)
 }
 
 /* The context is the last field: its closing brace makes room for the mark. */
-static void mark_forgery(struct attribution *attribution)
+bool attribution_note_forgery(struct attribution *attribution)
 {
     struct buf *out = &attribution->fields;
 
     if (attribution->has_forgery)
-        return;
+        return false;
     attribution->has_forgery = true;
     if (attribution->who.source == WHO_NONE) {
         attribution->who.source = WHO_FORGED;
@@ -231,28 +231,37 @@ static void mark_forgery(struct attribution *attribution)
         buf_add_c(out, ",\"forged\":true}");
         copy_end_field(out, attribution->context_at);
     }
+    return true;
 }
 
-/* The signature is in hexadecimal in front of what it signs. The transaction is part of that: what
- * was read somewhere is worth nothing in another one. */
-static bool read_signed(struct attribution *attribution, struct str content, uint32_t xid,
-                        struct audit_context *context)
+/* The signature is in hexadecimal in front of what it signs. */
+bool attribution_is_signed(const struct attribution *attribution, struct str content,
+                           struct str *facts)
 {
     uint8_t bytes[MAC_BYTES];
     struct buf code;
-    struct err err;
-    struct str facts;
     bool good;
 
     if (content.len <= CODE_DIGITS || content.len > CODE_DIGITS + AUDIT_CONTEXT_MAX)
         return false;
-    facts = str_from(content.data + CODE_DIGITS, content.len - CODE_DIGITS);
+    *facts = str_from(content.data + CODE_DIGITS, content.len - CODE_DIGITS);
     buf_init(&code, MAC_BYTES);
     good = hex_decode(&code, str_from(content.data, CODE_DIGITS)) && buf_ok(&code);
     if (good)
         memcpy(bytes, code.data, MAC_BYTES);
     buf_fini(&code);
-    return good && mac_is_valid(&attribution->key, facts, bytes) &&
+    return good && mac_is_valid(&attribution->key, *facts, bytes);
+}
+
+/* The transaction is part of what is signed: what was read somewhere is worth nothing in another.
+ */
+static bool read_signed(struct attribution *attribution, struct str content, uint32_t xid,
+                        struct audit_context *context)
+{
+    struct str facts;
+    struct err err;
+
+    return attribution_is_signed(attribution, content, &facts) &&
            audit_context_read(facts, &attribution->scratch, context, &err) == OK &&
            (uint32_t)context->xid == xid;
 }
@@ -288,7 +297,7 @@ enum attribution_verdict attribution_take(struct attribution *attribution, struc
     struct who now;
 
     if (!read_signed(attribution, content, xid, &context)) {
-        mark_forgery(attribution);
+        attribution_note_forgery(attribution);
         return ATTRIBUTION_FORGED;
     }
     now = judge(attribution->config, &context);

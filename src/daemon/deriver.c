@@ -39,6 +39,21 @@ static enum result add_event(struct deriver *deriver, struct transaction *txn,
                            attribution_fields(&deriver->who), err);
 }
 
+/* Somebody wrote a message that only the database may write. Each is counted, the first is an
+ * entry. */
+static enum result add_forgery(struct deriver *deriver, struct transaction *txn,
+                               struct change *message, bool is_first, struct batch *batch,
+                               struct err *err)
+{
+    stat_add(&deriver->stats->contexts_forged_total, 1);
+    if (!is_first)
+        return OK;
+    log_warn("audit", "a transaction has a message of ours without a valid signature",
+             log_v("prefix", message->prefix), log_u("xid", txn->position.xid),
+             log_lsn("commit", txn->position.commit_lsn));
+    return add_event(deriver, txn, message, STR("forged_context"), message->prefix, batch, err);
+}
+
 enum result deriver_take_context(struct deriver *deriver, struct transaction *txn,
                                  struct change *message, struct batch *batch, struct err *err)
 {
@@ -51,15 +66,28 @@ enum result deriver_take_context(struct deriver *deriver, struct transaction *tx
     case ATTRIBUTION_READ:
         return add_event(deriver, txn, message, STR("read"), resource, batch, err);
     case ATTRIBUTION_FORGED:
-        stat_add(&deriver->stats->contexts_forged_total, 1);
-        if (had_forgery)
-            return OK;
-        log_warn("audit", "a transaction says who it is, but without a valid signature",
-                 log_u("xid", txn->position.xid), log_lsn("commit", txn->position.commit_lsn));
-        return add_event(deriver, txn, message, STR("forged_context"), AUDIT_CONTEXT_PREFIX, batch,
-                         err);
+        return add_forgery(deriver, txn, message, !had_forgery, batch, err);
     }
     return err_set(err, "unknown verdict");
+}
+
+enum result deriver_take_schema_change(struct deriver *deriver, struct transaction *txn,
+                                       struct change *message, struct batch *batch, struct err *err)
+{
+    struct schema_change change;
+    struct str facts;
+    struct err why;
+
+    if (!attribution_is_signed(&deriver->who, message->content, &facts) ||
+        schema_change_read(facts, &deriver->scratch, &change, &why) != OK ||
+        (uint32_t)change.xid != txn->position.xid)
+        return add_forgery(deriver, txn, message, attribution_note_forgery(&deriver->who), batch,
+                           err);
+    transaction_place(txn, message);
+    if (!deriver->config->audit)
+        return OK;
+    return batch_add_schema_change(batch, &change, &txn->position,
+                                   attribution_fields(&deriver->who), err);
 }
 
 static struct str row_key_for(struct deriver *deriver, const struct webhook_rule *webhook,

@@ -341,9 +341,18 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
 /* A message that is not transactional comes between transactions and says nothing of any. */
 static enum result process_message(struct pipeline *p, struct change *change, struct err *err)
 {
-    if (!p->txn.open || p->txn.covered || !str_eq(change->prefix, AUDIT_CONTEXT_PREFIX))
+    enum result result;
+
+    if (!p->txn.open || p->txn.covered)
         return OK;
-    if (deriver_take_context(&p->deriver, &p->txn, change, store_batch(p->store), err) != OK)
+    if (str_eq(change->prefix, AUDIT_CONTEXT_PREFIX))
+        result = deriver_take_context(&p->deriver, &p->txn, change, store_batch(p->store), err);
+    else if (str_eq(change->prefix, SCHEMA_CHANGE_PREFIX))
+        result =
+            deriver_take_schema_change(&p->deriver, &p->txn, change, store_batch(p->store), err);
+    else
+        return OK;
+    if (result != OK)
         return FAILED;
     store_advance(p->store);
     return OK;

@@ -185,6 +185,29 @@ enum result batch_add_event(struct batch *batch, struct str action, struct str r
     return finish(batch, out, before, &batch->audit_rows, "an audit entry", err);
 }
 
+enum result batch_add_schema_change(struct batch *batch, const struct schema_change *change,
+                                    const struct position *position, struct str who,
+                                    struct err *err)
+{
+    struct buf *out = &batch->audit;
+    size_t before = out->len;
+    size_t begun;
+
+    begin_audit(out, position, STR("schema_change"), change->type);
+    if (change->name.len > 0 && change->name.len <= MAX_KEY_BYTES)
+        copy_add_text(out, change->name);
+    else
+        copy_add_null(out);
+    copy_add_null(out); /* old_resource_id */
+    copy_add_null(out); /* old_values */
+    begun = copy_begin_jsonb(out);
+    buf_add_str(out, change->change);
+    copy_end_field(out, begun);
+    copy_add_null(out); /* changed_fields */
+    buf_add_str(out, who);
+    return finish(batch, out, before, &batch->audit_rows, "an audit entry", err);
+}
+
 static void add_message_id(struct buf *out, const struct webhook_rule *webhook,
                            const struct position *position)
 {

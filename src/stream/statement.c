@@ -32,7 +32,7 @@ static void add_wal2json_options(struct buf *out, const struct config *config)
                    "\"include-pk\" 'true', "
                    "\"include-not-null\" 'true', "
                    "\"include-transaction\" 'true', "
-                   "\"add-msg-prefixes\" 'pgherald:context', "
+                   "\"add-msg-prefixes\" 'pgherald:context,pgherald:schema', "
                    "\"filter-tables\" '");
     add_names(out, followed_never);
     buf_add_c(out, "', \"add-tables\" '");

@@ -1,5 +1,6 @@
 /* What a transaction says of itself: a message a line. After `s` come facts, which are signed and
- * so taken for the database's own; any other line is a message as anybody can write it. */
+ * so taken for the database's own; after `d` those of an event trigger, behind their signature; any
+ * other line is a message as anybody can write it. */
 #include "fuzz.h"
 
 #include <openssl/hmac.h>
@@ -7,6 +8,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "daemon/attribution.h"
+#include "row/schema_change.h"
 
 #define XID 771
 
@@ -32,6 +34,27 @@ static bool take(struct attribution *who, struct str line)
     verdict = attribution_take(who, buf_str(&content), XID, &resource);
     buf_fini(&content);
     return verdict != ATTRIBUTION_FORGED;
+}
+
+static bool is_text(struct str text)
+{
+    return str_is_utf8(text) && (text.len == 0 || !memchr(text.data, 0, text.len));
+}
+
+/* What is taken can be stored: texts and jsonb, of a size that is bounded. */
+static void read_schema_change(struct str facts)
+{
+    struct schema_change change;
+    struct buf scratch;
+    struct err err;
+
+    buf_init(&scratch, 1 << 20);
+    if (schema_change_read(facts, &scratch, &change, &err) == OK) {
+        REQUIRE(facts.len <= SCHEMA_CHANGE_MAX, facts);
+        REQUIRE(is_text(change.type) && change.type.len > 0 && is_text(change.name), facts);
+        REQUIRE(json_is_jsonb(change.change) && str_is_utf8(change.change), facts);
+    }
+    buf_fini(&scratch);
 }
 
 /* Five fields and not a byte more; what COPY would refuse would stop the trail. */
@@ -78,6 +101,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         str_split(rest, '\n', &line, &rest);
         if (line.len == 0)
             continue;
+        if (line.data[0] == 'd') {
+            read_schema_change(str_from(line.data + 1, line.len - 1));
+            continue;
+        }
         if (take(&who, line))
             taken = true;
         check_fields(attribution_fields(&who), taken);

@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include "fixture.h"
 
+#include <openssl/hmac.h>
+
+#include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/deriver.h"
@@ -362,6 +365,50 @@ static void test_forgery(void **state)
     assert_non_null(memmem(batch.audit.data, batch.audit.len, "{\"source\":\"none\"}", 17));
 }
 
+/* Facts of an event trigger, signed under a key of 32 times 7. */
+static void take_schema_change(const char *facts)
+{
+    struct change message = {.kind = CHANGE_MESSAGE, .prefix = SCHEMA_CHANGE_PREFIX};
+    unsigned char key[32], code[32];
+    struct err err = {0};
+    struct buf content;
+    unsigned len;
+
+    memset(key, 7, sizeof(key));
+    deriver.who.key.is_known = true;
+    memcpy(deriver.who.key.bytes, key, sizeof(key));
+    assert_non_null(
+        HMAC(EVP_sha256(), key, 32, (const unsigned char *)facts, strlen(facts), code, &len));
+    buf_init(&content, 1 << 20);
+    hex_encode(&content, code, 32);
+    buf_add_c(&content, facts);
+    message.content = buf_str(&content);
+    assert_int_equal(deriver_take_schema_change(&deriver, &txn, &message, &batch, &err), OK);
+    buf_fini(&content);
+}
+
+#define DROP(xid)                                                                                  \
+    "{\"xid\":\"" xid "\",\"kind\":\"schema\",\"type\":\"table\",\"name\":\"public.t\","           \
+    "\"change\":{\"command\":\"DROP TABLE\"}}"
+
+static void test_schema_change(void **state)
+{
+    static const char row[] = "\0\0\0\xdschema_change\0\0\0\5table\0\0\0\x08public.t"
+                              "\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\x19\1"
+                              "{\"command\":\"DROP TABLE\"}\xff\xff\xff\xff";
+
+    (void)state;
+    take_schema_change(DROP("771"));
+    assert_int_equal(batch.audit_rows, 1);
+    assert_non_null(memmem(batch.audit.data, batch.audit.len, row, sizeof(row) - 1));
+    batch_reset(&batch);
+    take_schema_change(DROP("772")); /* read from the WAL of another transaction */
+    assert_int_equal(batch.audit_rows, 1);
+    assert_int_equal(stat_get(&stats.contexts_forged_total), 1);
+    assert_non_null(memmem(batch.audit.data, batch.audit.len, "forged_context", 14));
+    assert_non_null(memmem(batch.audit.data, batch.audit.len, "pgherald:schema", 15));
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -369,6 +416,7 @@ int main(void)
         TEST(test_effects),          TEST(test_commit_lsn), TEST(test_policies),
         TEST(test_bodies),           TEST(test_rules),      TEST(test_rules_are_audited),
         TEST(test_rule_without_key), TEST(test_upkeep),     TEST(test_forgery),
+        TEST(test_schema_change),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

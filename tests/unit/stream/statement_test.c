@@ -7,7 +7,7 @@
     "\"include-xids\" 'true', \"include-timestamp\" 'true', \"include-lsn\" 'true', "              \
     "\"include-types\" 'false', \"include-type-oids\" 'true', \"include-pk\" 'true', "             \
     "\"include-not-null\" 'true', "                                                                \
-    "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald:context', "                    \
+    "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald:context,pgherald:schema', "                    \
     "\"filter-tables\" 'public.audit_logs,public.webhook_deliveries,public.webhook_attempts,"      \
     "pgherald.webhook_secrets,pgherald.context_key', "                                             \
     "\"add-tables\" 'pgherald.store_marks,pgherald.audit_policies,pgherald.jobs,realtime.*"
