@@ -95,6 +95,9 @@ else
   add sql 0 1
 fi
 suite e2e bash tests/e2e/run.sh
+# with the other output plugin, what depends on how changes are decoded; decoders.test.mjs is above
+suite e2e-pgoutput env PGHERALD_PLUGIN=pgoutput bash tests/e2e/run.sh main values rules realtime from_sql exactly_once \
+  huge_transaction audit_types audit_context audit_policies
 
 # The daemon itself under the sanitizers. A complaint is an exit code, which the tests look at.
 sanitized_suite() { # sanitizers files...

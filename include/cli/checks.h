@@ -2,6 +2,7 @@
 #ifndef PGHERALD_CLI_CHECKS_H
 #define PGHERALD_CLI_CHECKS_H
 
+#include "cli/facts.h"
 #include "config/config.h"
 #include "pg/sync.h"
 
@@ -26,6 +27,9 @@ void checks_fini(struct checks *checks);
 
 /* Everything that needs the database; what needs this machine; what clients are known by. */
 void checks_run_database(struct checks *checks, const struct config *config, struct pg_sync *conn);
+/* The output plugin, and what pgoutput needs. */
+void checks_run_plugin(struct checks *checks, const struct config *config, struct pg_sync *conn,
+                       const struct server_facts *server, const struct slot_facts *slot);
 /* Private channels, messages from SQL, Supabase's publication. */
 void checks_run_realtime(struct checks *checks, const struct config *config, struct pg_sync *conn);
 void checks_run_machine(struct checks *checks, const struct config *config);

@@ -91,68 +91,7 @@ static void check_wal(struct checks *checks, const struct server_facts *server,
                server->replication ? "may replicate" : "may not replicate");
 }
 
-/* ---------------------------------------------------------------- plugin and slot */
-
-/* A temporary slot is the one sure sign. The plugin is loaded before the server waits for running
- * transactions, so a time-out is a good answer too. */
-static void probe_plugin(struct checks *checks, struct pg_sync *conn, enum config_plugin plugin,
-                         enum config_plugin configured)
-{
-    const struct pg_refusal *refusal = pg_sync_refusal(conn);
-    char name[64];
-    const char *params[] = {name, plugin_name(plugin)};
-    struct err err;
-
-    snprintf(name, sizeof(name), "pgherald_doctor_%ld", (long)getpid());
-    if (pg_sync_run(conn, "set statement_timeout = 3000", NULL, 0, NULL, &err) != OK ||
-        pg_sync_run(conn, sql_doctor_probe_slot, params, 2, NULL, &err) != OK) {
-        if (strcmp(refusal->sqlstate, "57014") == 0)
-            checks_add(checks, "output plugin", CHECK_OK, NULL,
-                       "%s is there (a slot has to wait for transactions that are open now)",
-                       params[1]);
-        else if (strcmp(refusal->sqlstate, "58P01") == 0 && configured == PLUGIN_AUTO)
-            checks_add(checks, "output plugin", CHECK_OK, NULL,
-                       "wal2json is not installed, so pgherald init takes pgoutput");
-        else if (strcmp(refusal->sqlstate, "58P01") == 0)
-            checks_add(checks, "output plugin", CHECK_FAIL,
-                       "set plugin = pgoutput, which is always there, or install it on the "
-                       "database's host; on Debian: apt-get install postgresql-15-wal2json (with "
-                       "the version of the server)",
-                       "%s is not installed", params[1]);
-        else
-            checks_add(checks, "output plugin", CHECK_FAIL, "see the server's message", "%s",
-                       err.message);
-    } else {
-        checks_add(checks, "output plugin", CHECK_OK, NULL, "%s is there and allowed", params[1]);
-        if (pg_sync_run(conn, sql_doctor_drop_probe, params, 1, NULL, &err) != OK)
-            return; /* it goes with the session */
-    }
-    if (pg_sync_run(conn, "set statement_timeout = 0", NULL, 0, NULL, &err) != OK)
-        return; /* the next statement says so */
-}
-
-static void check_plugin(struct checks *checks, struct pg_sync *conn, const struct config *config,
-                         const struct server_facts *server, const struct slot_facts *slot)
-{
-    enum config_plugin plugin = plugin_to_use(config->plugin, server, slot);
-    const char *name = plugin_name(plugin);
-    struct err what, remedy;
-    bool forbidden = server_forbids_slot(server, plugin, &what, &remedy);
-
-    if (forbidden && server->guards_plugins && !plugin_is_listed(server->plugin_libraries, name))
-        checks_add(checks, "output plugin", CHECK_FAIL, remedy.message, "%s", what.message);
-    else if (forbidden)
-        checks_add(checks, "output plugin", CHECK_WARN, "first mend what is above",
-                   "cannot be tried: %s", what.message);
-    else if (slot->exists && strcmp(slot->plugin, name) == 0)
-        checks_add(checks, "output plugin", CHECK_OK, NULL, "%s is allowed, the slot uses it",
-                   name);
-    else if (plugin == PLUGIN_PGOUTPUT && config->plugin == PLUGIN_AUTO)
-        checks_add(checks, "output plugin", CHECK_OK, NULL,
-                   "pgoutput, since output_plugin_libraries does not list wal2json");
-    else
-        probe_plugin(checks, conn, plugin, config->plugin);
-}
+/* ---------------------------------------------------------------- slot */
 
 static void check_slot(struct checks *checks, const struct config *config,
                        const struct slot_facts *slot)
@@ -375,7 +314,7 @@ void checks_run_database(struct checks *checks, const struct config *config, str
     check_version(checks, &server);
     check_encoding(checks, &server);
     check_wal(checks, &server, &slot);
-    check_plugin(checks, conn, config, &server, &slot);
+    checks_run_plugin(checks, config, conn, &server, &slot);
     check_slot(checks, config, &slot);
     check_schema(checks, conn);
     check_privileges(checks, conn, &server);

@@ -8,29 +8,13 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
-#include "cli/facts.h"
+#include "cli/init.h"
 #include "cli/migrate.h"
-#include "decode/followed.h"
 #include "embedded.h"
-
-#define MAX_LISTED 20 /* tables in one warning; the rest is a number */
-
-struct init {
-    const struct config *config;
-    struct pg_sync *conn;
-    bool dry_run, with_seed_app;
-    bool json;
-    bool said; /* the error is on stderr already */
-    json_t *steps, *warnings;
-    char *schemas; /* a text[] literal */
-    struct server_facts server;
-    struct slot_facts slot;
-    enum config_plugin plugin; /* the slot's, or that of the slot to be made */
-};
 
 /* ---------------------------------------------------------------- saying */
 
-static void say(struct init *init, const char *kind, const char *name, const char *what)
+void init_say(struct init *init, const char *kind, const char *name, const char *what)
 {
     if (init->json)
         json_array_append_new(
@@ -40,8 +24,7 @@ static void say(struct init *init, const char *kind, const char *name, const cha
     fflush(stdout);
 }
 
-static void warn(struct init *init, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void warn(struct init *init, const char *fmt, ...)
+void init_warn(struct init *init, const char *fmt, ...)
 {
     char text[ERR_MAX];
     va_list ap;
@@ -117,7 +100,7 @@ static enum result refuse_conflicts(struct init *init, const struct migration_pl
         return err_context(err, "looking for what is in the way");
     count = pg_rows_count(rows);
     for (size_t i = 0; i < count; i++)
-        warn(init, "%s. Remedy: %s", pg_rows_text(rows, i, 0), pg_rows_text(rows, i, 1));
+        init_warn(init, "%s. Remedy: %s", pg_rows_text(rows, i, 0), pg_rows_text(rows, i, 1));
     pg_rows_free(rows);
     if (count == 0)
         return OK;
@@ -159,17 +142,17 @@ static enum result migrate(struct init *init, struct migration_plan *plan, struc
         case MIGRATION_REPEAT:
             if (!init->dry_run && apply_one(init, i, plan->seed_app, err) != OK)
                 return FAILED;
-            say(init, "migration", migration_name(i),
-                init->dry_run ? "would be applied"
-                : plan->states[i] == MIGRATION_REPEAT
-                    ? "applied again, now with the seed application"
-                    : "applied");
+            init_say(init, "migration", migration_name(i),
+                     init->dry_run ? "would be applied"
+                     : plan->states[i] == MIGRATION_REPEAT
+                         ? "applied again, now with the seed application"
+                         : "applied");
             break;
         case MIGRATION_APPLIED:
-            say(init, "migration", migration_name(i), "already there");
+            init_say(init, "migration", migration_name(i), "already there");
             break;
         case MIGRATION_LEFT_OUT:
-            say(init, "migration", migration_name(i), "left out: of the seed application");
+            init_say(init, "migration", migration_name(i), "left out: of the seed application");
             break;
         case MIGRATION_CHANGED:
             break;
@@ -186,76 +169,9 @@ static enum result check_schemas(struct init *init, struct err *err)
     if (pg_sync_run(init->conn, sql_init_schemas, params, 1, &rows, err) != OK)
         return FAILED;
     for (size_t i = 0; i < pg_rows_count(rows); i++)
-        warn(init, "schema %s of the setting schemas does not exist", pg_rows_text(rows, i, 0));
+        init_warn(init, "schema %s of the setting schemas does not exist",
+                  pg_rows_text(rows, i, 0));
     pg_rows_free(rows);
-    return OK;
-}
-
-/* What pgoutput will not bring. */
-static enum result check_published(struct init *init, bool at_once, struct err *err)
-{
-    const char *params[] = {init->config->publication};
-    struct pg_rows *rows;
-    size_t count;
-
-    if (pg_sync_run(init->conn, sql_init_unpublished, params, 1, &rows, err) != OK)
-        return FAILED;
-    count = pg_rows_count(rows);
-    for (size_t i = 0; i < count && i < MAX_LISTED; i++)
-        warn(init, "NO CHANGES of %s are seen: it is %s. Run pgherald init as that role",
-             pg_rows_text(rows, i, 0), pg_rows_text(rows, i, 1));
-    if (count > MAX_LISTED)
-        warn(init, "and of %zu more tables", count - MAX_LISTED);
-    pg_rows_free(rows);
-    if (!at_once)
-        warn(init, "A TABLE THAT IS MADE LATER is not seen before the daemon starts again or "
-                   "pgherald init is run: as a superuser, init makes an event trigger that "
-                   "publishes it at once");
-    return OK;
-}
-
-/* For pgoutput: whatever is followed has to be listed, before the slot is made. */
-static enum result follow(struct init *init, struct err *err)
-{
-    const struct config *config = init->config;
-    const char *further = followed_has_auth_events(config) ? "{auth.audit_log_entries}" : "{}";
-    const char *params[] = {config->publication, init->schemas, further};
-    struct pg_rows *rows;
-    char what[96];
-    bool at_once;
-
-    if (pg_sync_run(init->conn, sql_init_follow, params, 3, NULL, err) != OK ||
-        pg_sync_run(init->conn, sql_init_followed, params, 1, &rows, err) != OK)
-        return err_context(err, "publication %s", config->publication);
-    snprintf(what, sizeof(what), "lists %s tables for pgoutput, %s of them in %s%s",
-             pg_rows_text(rows, 0, 0), pg_rows_text(rows, 0, 1), config->publication,
-             PUBLICATION_OF_INSERTS);
-    at_once = pg_rows_is_true(rows, 0, 2);
-    pg_rows_free(rows);
-    say(init, "publication", config->publication, what);
-    return check_published(init, at_once, err);
-}
-
-static enum result publish(struct init *init, struct err *err)
-{
-    const char *params[] = {init->config->publication, init->schemas};
-    struct pg_rows *rows;
-    size_t listed = 0;
-    char what[64];
-
-    if (init->dry_run) {
-        say(init, "publication", init->config->publication, "would be brought up to date");
-        return OK;
-    }
-    if (init->plugin == PLUGIN_PGOUTPUT)
-        return follow(init, err);
-    if (pg_sync_run(init->conn, sql_init_publication, params, 2, &rows, err) != OK)
-        return err_context(err, "publication %s", init->config->publication);
-    for (size_t i = 0; i < pg_rows_count(rows); i++)
-        listed += pg_rows_is_null(rows, i, 1);
-    pg_rows_free(rows);
-    snprintf(what, sizeof(what), "lists %zu tables", listed);
-    say(init, "publication", init->config->publication, what);
     return OK;
 }
 
@@ -272,19 +188,19 @@ static enum result check_tables(struct init *init, struct err *err)
         const char *table = pg_rows_text(rows, i, 0);
 
         if (!pg_rows_is_true(rows, i, 1) && ++dropped <= MAX_LISTED)
-            warn(init,
-                 "UPDATE and DELETE of %s are NOT SEEN: it has no primary key and no replica "
-                 "identity. Add a primary key, or: alter table %s replica identity full;",
-                 table, table);
+            init_warn(init,
+                      "UPDATE and DELETE of %s are NOT SEEN: it has no primary key and no replica "
+                      "identity. Add a primary key, or: alter table %s replica identity full;",
+                      table, table);
         else if (pg_rows_is_true(rows, i, 1) && !pg_rows_is_true(rows, i, 2) &&
                  ++blind <= MAX_LISTED)
-            warn(init,
-                 "no values from before a change of %s; if you want them: alter table %s "
-                 "replica identity full;",
-                 table, table);
+            init_warn(init,
+                      "no values from before a change of %s; if you want them: alter table %s "
+                      "replica identity full;",
+                      table, table);
     }
     if (dropped > MAX_LISTED || blind > MAX_LISTED)
-        warn(init, "and more tables; pgherald doctor lists all");
+        init_warn(init, "and more tables; pgherald doctor lists all");
     pg_rows_free(rows);
     return OK;
 }
@@ -302,12 +218,13 @@ static enum result forget_checkpoint(struct init *init, struct err *err)
     if (pg_rows_count(rows) > 0) {
         result = pg_sync_run(init->conn, sql_init_forget, params, 1, NULL, err);
         if (result == OK)
-            warn(init,
-                 "THERE IS A GAP: slot %s existed before and was processed up to %s%s%s. "
-                 "Changes between then and now are in no audit entry, notification or webhook. An "
-                 "entry with action pgherald.gap says so in audit_logs.",
-                 init->config->slot_name, pg_rows_text(rows, 0, 0),
-                 pg_rows_is_null(rows, 0, 1) ? "" : ", committed at ", pg_rows_text(rows, 0, 1));
+            init_warn(
+                init,
+                "THERE IS A GAP: slot %s existed before and was processed up to %s%s%s. "
+                "Changes between then and now are in no audit entry, notification or webhook. An "
+                "entry with action pgherald.gap says so in audit_logs.",
+                init->config->slot_name, pg_rows_text(rows, 0, 0),
+                pg_rows_is_null(rows, 0, 1) ? "" : ", committed at ", pg_rows_text(rows, 0, 1));
     }
     pg_rows_free(rows);
     return result;
@@ -351,9 +268,9 @@ static enum result ask_for_slot(struct init *init, struct pg_rows **rows, struct
         return OK;
     if (!may_take_pgoutput(init))
         return explain_slot_error(init, err);
-    say(init, "plugin", "pgoutput", "since wal2json is not installed on the database's host");
+    init_say(init, "plugin", "pgoutput", "since wal2json is not installed on the database's host");
     init->plugin = PLUGIN_PGOUTPUT;
-    return follow(init, err) == OK ? ask_for_slot(init, rows, err) : FAILED;
+    return init_publish(init, err) == OK ? ask_for_slot(init, rows, err) : FAILED;
 }
 
 static enum result create_slot(struct init *init, struct err *err)
@@ -362,7 +279,7 @@ static enum result create_slot(struct init *init, struct err *err)
     char what[96];
 
     if (init->dry_run) {
-        say(init, "slot", init->config->slot_name, "would be made");
+        init_say(init, "slot", init->config->slot_name, "would be made");
         return OK;
     }
     if (forget_checkpoint(init, err) != OK)
@@ -372,7 +289,7 @@ static enum result create_slot(struct init *init, struct err *err)
     snprintf(what, sizeof(what), "made for %s: changes are kept from %s on",
              plugin_name(init->plugin), pg_rows_text(rows, 0, 0));
     pg_rows_free(rows);
-    say(init, "slot", init->config->slot_name, what);
+    init_say(init, "slot", init->config->slot_name, what);
     return OK;
 }
 
@@ -387,7 +304,8 @@ static enum result ensure_slot(struct init *init, struct err *err)
         return err_set(err, "%.300s. Remedy: %.600s", what.message, remedy.message);
     if (!slot->exists)
         return create_slot(init, err);
-    say(init, "slot", config->slot_name, slot->active ? "already there, in use" : "already there");
+    init_say(init, "slot", config->slot_name,
+             slot->active ? "already there, in use" : "already there");
     return OK;
 }
 
@@ -410,7 +328,7 @@ static enum result install(struct init *init, struct err *err)
     result = migrate(init, &plan, err);
     migration_plan_free(&plan);
     if (result != OK || check_schemas(init, err) != OK || choose_plugin(init, err) != OK ||
-        publish(init, err) != OK || check_tables(init, err) != OK)
+        init_publish(init, err) != OK || check_tables(init, err) != OK)
         return FAILED;
     return ensure_slot(init, err);
 }

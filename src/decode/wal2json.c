@@ -293,6 +293,8 @@ static enum result read_timestamp(struct cursor *c, struct change *change)
     struct wal2json *decoder = c->decoder;
     struct str text;
 
+    if (take_word(c, STR("null"))) /* a message outside of a transaction */
+        return OK;
     if (read_raw(c, &text) != OK)
         return FAILED;
     if (text.len == 0 || !str_eq(text, str_from(decoder->time_text, decoder->time_len))) {

@@ -227,8 +227,9 @@ static const struct {
      1},
     {"a table without columns",
      "{\"action\":\"I\",\"schema\":\"s\",\"table\":\"t\",\"columns\":[]}", 0},
-    {"a message outside of a transaction has no xid",
-     "{\"action\":\"M\",\"xid\":null,\"transactional\":false,\"prefix\":\"a\",\"content\":\"\"}",
+    {"a message outside of a transaction has no xid and no time",
+     "{\"action\":\"M\",\"xid\":null,\"timestamp\":null,\"transactional\":false,\"prefix\":\"a\","
+     "\"content\":\"\"}",
      0},
     {"a message outside of a transaction has no prefix that we need",
      "{\"action\":\"M\",\"transactional\":false,\"prefix\":\"\",\"content\":\"\"}", 0},
