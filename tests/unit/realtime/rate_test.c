@@ -5,8 +5,9 @@
 #include <pthread.h>
 
 #define THREADS 4
-#define TRIES 20000
+#define TRIES 1500000
 #define PER_SECOND 1000
+#define MANY_PER_SECOND 1000000 /* so that all threads are at it at the same time */
 
 static void test_as_one(void **state)
 {
@@ -25,30 +26,39 @@ static void test_as_one(void **state)
               "what one thread takes is as with a rate of its own");
 }
 
+struct contest {
+    struct shared_rate shared;
+    pthread_barrier_t start;
+};
+
 static void *take(void *arg)
 {
+    struct contest *contest = arg;
     uintptr_t taken = 0;
 
+    pthread_barrier_wait(&contest->start);
     for (unsigned i = 0; i < TRIES; i++)
-        taken += shared_rate_take_all(arg, 1, PER_SECOND, 5000);
+        taken += shared_rate_take_all(&contest->shared, 1, MANY_PER_SECOND, 5000);
     return (void *)taken;
 }
 
 static void test_threads(void **state)
 {
-    struct shared_rate shared = {0};
+    struct contest contest = {.shared = {0}};
     pthread_t threads[THREADS];
     uintptr_t sum = 0;
     void *taken;
 
     (void)state;
+    pthread_barrier_init(&contest.start, NULL, THREADS);
     for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, take, &shared), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, take, &contest), 0);
     for (size_t i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], &taken), 0);
         sum += (uintptr_t)taken;
     }
-    assert_int_equal(sum, PER_SECOND);
+    pthread_barrier_destroy(&contest.start);
+    assert_int_equal(sum, MANY_PER_SECOND);
 }
 
 int main(void)
