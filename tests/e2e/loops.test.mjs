@@ -261,7 +261,7 @@ test("wss, with a certificate that is renewed in every loop", async (t) => {
   await eventually(async () => (await all()) === "second", "the new one in all loops");
 });
 
-test("a second daemon is told that the port is taken", async () => {
+test("a second daemon is told that the port is taken", { timeout: 30000 }, async () => {
   await eventually(async () => (await env.stats()).clients === 0, "all to be gone");
   const { settings } = env;
   env.settings = { ...settings, admin_listen: `127.0.0.1:${await freePort()}`, slot_name: `${settings.slot_name}_2` };
