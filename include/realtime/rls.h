@@ -16,7 +16,8 @@
 struct rls;
 
 struct rls_events {
-    /* A batch or a check can be put: after connecting, after every on_answer and on_checked. */
+    /* A batch or a check can be put: after connecting, after every on_answer and on_checked, and
+     * after a rest. */
     void (*on_ready)(void *arg);
     /* What was asked of the policies is known, or, with an error, nothing of it. */
     void (*on_checked)(void *arg, const struct err *err);
@@ -40,6 +41,8 @@ void rls_ask(struct rls *rls, struct question *const *questions, size_t count);
  */
 bool rls_can_check(const struct rls *rls);
 void rls_check(struct rls *rls, struct policies *policies, unsigned delay_ms);
+/* Until so much time has passed nothing is checked. Only while rls_can_check(). */
+void rls_rest(struct rls *rls, unsigned ms);
 
 /* Whether a client may have this role, as far as we know. A no makes us look again soon. */
 enum rls_role { RLS_ROLE_YES, RLS_ROLE_NO, RLS_ROLE_UNKNOWN };

@@ -11,6 +11,7 @@
 
 #define MAX_CHECK 64 /* rows that are matched in a turn, so that the sockets have one, too */
 #define RECHECK_MAX_MS 32
+#define PACE_MS 2 /* between checks while rows come in numbers: a check costs as much for many */
 #define MAX_WAITING 8192
 #define MAX_WAITING_BYTES ((size_t)64 << 20)
 #define MAX_BATCH_BYTES ((size_t)8 << 20)
@@ -25,6 +26,8 @@ struct fanout {
     struct waiting *first, *last;
     struct waiting *unmatched; /* the first that is; NULL: none. All behind it are, too. */
     bool checking;
+    bool crowded;        /* the last check was about several rows, but not as many as it may be */
+    uint64_t checked_ms; /* when it was answered */
     unsigned recheck_ms; /* a transaction is not over for others yet: so long until we look again */
     size_t count, bytes;
     size_t singly; /* after a refused batch: so many rows are asked about one by one */
@@ -150,6 +153,15 @@ static unsigned pause_ms(struct core *core)
     return pressure < 75 ? 10 : 40;
 }
 
+/* With a check after every answer the database would do little else when it is busy anyway. A row
+ * that comes alone does not wait. */
+static unsigned pace_ms(const struct fanout *fanout)
+{
+    uint64_t since_ms = clock_monotonic_ms() - fanout->checked_ms;
+
+    return fanout->crowded && since_ms < PACE_MS ? (unsigned)(PACE_MS - since_ms) : 0;
+}
+
 /* Whether what is known of the policies still holds is asked once for many rows, after all of them
  * have come: so a policy or grant that was changed before a row was written is heeded. */
 static void check(struct fanout *fanout)
@@ -158,6 +170,10 @@ static void check(struct fanout *fanout)
 
     if (!fanout->rls || fanout->checking || !fanout->unmatched || !rls_can_check(fanout->rls))
         return;
+    if (pace_ms(fanout) > 0) {
+        rls_rest(fanout->rls, pace_ms(fanout)); /* we are called again */
+        return;
+    }
     policies_begin(fanout->policies);
     for (struct waiting *w = fanout->unmatched; w && count < MAX_CHECK; w = w->next, count++) {
         if (!want(fanout, w->question.event))
@@ -166,6 +182,7 @@ static void check(struct fanout *fanout)
     }
     fanout->checking = true;
     rls_check(fanout->rls, fanout->policies, fanout->recheck_ms + pause_ms(fanout->core));
+    fanout->crowded = count > 1 && count < MAX_CHECK;
 }
 
 /* Rows of a transaction that the check could not see yet, and all behind them, are checked again.
@@ -319,6 +336,7 @@ void fanout_checked(struct fanout *fanout, const struct err *err)
                   "cannot learn the policies of tables, rows are asked about one by one",
                   log_err(err));
     fanout->checking = false;
+    fanout->checked_ms = clock_monotonic_ms();
     match_checked(fanout);
     deliver_decided(fanout);
 }

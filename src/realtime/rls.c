@@ -26,7 +26,7 @@ enum rls_state {
 struct rls {
     uv_loop_t *loop;
     uv_timer_t *retry; /* its own allocation: it outlives us until libuv has closed it */
-    uv_timer_t *pause; /* before a check; the same */
+    uv_timer_t *pause; /* before a check, or a rest; the same */
     char *database_url;
     struct stats *stats;
     struct rls_events events;
@@ -39,6 +39,7 @@ struct rls {
     size_t batch_count;
     struct buf questions, sessions;
     struct policies *policies; /* while they are being checked */
+    bool resting;
 
     char **roles;
     size_t role_count;
@@ -76,6 +77,7 @@ static void on_lost(void *arg, const struct err *err)
     rls->batch_count = 0;
     rls->policies = NULL;
     uv_timer_stop(rls->pause);
+    rls->resting = false;
     rls->roles_loading = false;
     move(rls, RLS_WAITING);
     uv_timer_start(rls->retry, on_retry, rls->backoff_ms, 0);
@@ -285,7 +287,7 @@ void rls_ask(struct rls *rls, struct question *const *questions, size_t count)
 
 bool rls_can_check(const struct rls *rls)
 {
-    return (rls->state == RLS_READY || rls->state == RLS_ASKING) && !rls->policies;
+    return (rls->state == RLS_READY || rls->state == RLS_ASKING) && !rls->policies && !rls->resting;
 }
 
 static struct str value_or_null(const struct pg_result *result, size_t row, size_t column)
@@ -349,6 +351,21 @@ void rls_check(struct rls *rls, struct policies *policies, unsigned delay_ms)
         uv_timer_start(rls->pause, on_pause, delay_ms, 0);
     else
         send_check(rls);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    struct rls *rls = timer->data;
+
+    rls->resting = false;
+    if (rls_can_check(rls))
+        rls->events.on_ready(rls->arg);
+}
+
+void rls_rest(struct rls *rls, unsigned ms)
+{
+    rls->resting = true;
+    uv_timer_start(rls->pause, on_rested, ms, 0);
 }
 
 enum rls_role rls_role(struct rls *rls, const char *role)

@@ -232,6 +232,17 @@ test("a policy that fails stops only its own table's messages, for those whom it
   assert.ok((await env.stats()).rls_errors_total >= errors + 4);
 });
 
+test("a policy that fails on the row as it was does not hide the row as it is", async () => {
+  await env.db.query(`alter table public.docs replica identity full; create policy own on public.docs to authenticated using (user_id = auth.uid() and 10 / org > 0)`);
+  await env.db.query("insert into public.docs values (5000, $1, 0, 'open', 'x')", [ANN]);
+  assert.deepEqual((await told()).ann, "");
+  await env.db.query("update public.docs set org = 1 where id = 5000");
+  assert.deepEqual((await told()).ann, "UPDATE 5000");
+  assert.deepEqual(ann.data[0].old_record, { id: 5000 }, "of which the key is told");
+  await env.db.query("update public.docs set org = 0 where id = 5000");
+  assert.deepEqual((await told()).ann, "");
+});
+
 test("a row that leaves a client's view is told by its key", async () => {
   await env.db.query("create policy own on public.docs using (user_id = auth.uid()); alter table public.docs replica identity full");
   await insert();
