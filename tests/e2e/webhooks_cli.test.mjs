@@ -172,6 +172,38 @@ test("test exits 1 if the answer is not 2xx, and says where it broke", async (t)
   assert.equal(sick.receiver.requests.length, 1, "the same guard as for deliveries");
 });
 
+test("networks and hosts that may be called, and those that alone are", async (t) => {
+  const hook = await endpoint(t, () => 200);
+  const { port } = hook.receiver;
+  const not_public = /refused, the host's address is not public/;
+  const not_listed = /refused, webhook_only lists neither the host nor its address/;
+  for (const [settings, url, reason] of [
+    [{ ALLOW: "" }, `http://localhost:${port}/`, not_public],
+    [{ ALLOW: "localhost" }, `http://localhost:${port}/`, null],
+    [{ ALLOW: "localhost" }, `http://LocalHost:${port}/`, null],
+    [{ ALLOW: "*host" }, `http://localhost:${port}/`, null],
+    [{ ALLOW: "localhost" }, `http://127.0.0.1:${port}/`, not_public],
+    [{ ALLOW: "localhost" }, `http://127.0.0.1:${port}/#@localhost/`, not_public],
+    [{ ALLOW: "localhost" }, `http://127.0.0.1:${port}/?a=@localhost:${port}/`, not_public],
+    [{ ALLOW: "10.0.0.0/8,127.0.0.0/30" }, `http://localhost:${port}/`, null],
+    [{ ALLOW: "127.0.0.2/31" }, `http://127.0.0.1:${port}/`, not_public],
+    [{ ALLOW: "127.0.0.0/8", ONLY: "*.example.com" }, `http://127.0.0.1:${port}/`, not_listed],
+    [{ ALLOW: "127.0.0.0/8", ONLY: "localhost" }, `http://127.0.0.1:${port}/`, not_listed],
+    [{ ALLOW: "127.0.0.0/8", ONLY: "localhost" }, `http://localhost:${port}/`, null],
+    [{ ALLOW: "127.0.0.0/8", ONLY: "127.0.0.1" }, `http://2130706433:${port}/`, null],
+    [{ ONLY: "127.0.0.1" }, `http://127.0.0.1:${port}/`, not_public],
+    [{ ALLOW_PRIVATE: "on", ONLY: "10.0.0.0/8" }, `http://127.0.0.1:${port}/`, not_listed],
+  ]) {
+    await env.db.query("update public.webhooks set url = $2 where id = $1", [hook.id, url]);
+    const named = Object.entries({ ALLOW_PRIVATE: "off", ...settings }).map(([name, value]) => [`PGHERALD_WEBHOOK_${name}`, value]);
+    const { code, stdout } = await env.command.call({ environment: { ...env.environment, ...Object.fromEntries(named) } }, "webhooks", "test", hook.id, "--json");
+    const says = `${url} with ${JSON.stringify(settings)}`;
+    if (reason) assert.match(JSON.parse(stdout).error ?? "", reason, says);
+    assert.equal(code, reason ? 1 : 0, `${says}: ${stdout}`);
+  }
+  assert.equal(hook.receiver.requests.length, 6);
+});
+
 test("test over TLS says the version, the certificate and the verdict", async (t) => {
   const authority = new Authority();
   const good = authority.issue("good", "IP:127.0.0.1");

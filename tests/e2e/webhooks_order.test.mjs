@@ -157,6 +157,8 @@ test("kill -9 of one of two dispatchers at work: each delivery is made, with one
     await sleep(10);
     return 200;
   }, { timeout_seconds: 1 });
+  const inOrder = new Rows();
+  const ordered = await endpoint(t, (request) => inOrder.take(request, Math.random() < 0.02), { ordering: "key", timeout_seconds: 1 });
   await env.caughtUp();
   await update(20);
   await eventually(async () => (await second.stats()).inflight > 0 && (await second.stats()).delivered_total > 50, "both to be at work");
@@ -166,6 +168,9 @@ test("kill -9 of one of two dispatchers at work: each delivery is made, with one
   assert.equal(rows.length, 2000);
   assert.ok(rows.every(({ status }) => status === "delivered"));
   assert.deepEqual([...times.keys()].sort(), rows.map(({ message_id }) => message_id).sort(), "no id that is not in the table, and all of them");
+  await eventually(async () => (await left(ordered)) === 0, "all of the other one", 60000);
+  assert.deepEqual(inOrder.wrong.slice(0, 5), [], "a row's order holds across the crash");
+  assert.ok([...inOrder.delivered.values()].every((have) => have.length === 20) && inOrder.delivered.size === 100);
   const more = [...times.values()].filter((n) => n > 1).length;
   t.diagnostic(`${more} were made twice`);
   assert.ok(more <= 64, `${more} were made more than once: no more than were under way`);
