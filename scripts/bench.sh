@@ -4,7 +4,8 @@
 #   scripts/bench.sh             everything
 #   scripts/bench.sh backlog     only this (the names are the files of tests/bench)
 #
-# BENCH_CHANGES=500000 sets how large the backlog is, BENCH_CLIENTS=1000 how wide the fan-out. Results stay in build/bench.json.
+# BENCH_CHANGES=500000 sets how large the backlog is, BENCH_CLIENTS=1000 how wide the fan-out,
+# BENCH_DELIVERIES=40000 how many webhooks there are. Results stay in build/bench.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh

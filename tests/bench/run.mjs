@@ -1,18 +1,27 @@
 // make bench: every measurement beside its ceiling or peer, in one run. Prints a table, keeps JSON.
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { Cluster } from "../e2e/harness.mjs";
 
-const names = process.argv.slice(2).length ? process.argv.slice(2) : ["backlog"];
+const wanted = process.argv.slice(2);
+const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith(".mjs") && file !== "run.mjs");
+const names = wanted.length ? wanted : files.map((file) => file.slice(0, -4)).sort();
 const round = (value, digits) => (value === undefined ? "" : value.toFixed(digits));
 
 const cluster = await Cluster.start({ own: true });
 const results = [];
+const failed = [];
 try {
   for (const name of names) {
-    console.error(`measuring ${name} ...`);
     const { run } = await import(`./${name}.mjs`);
-    results.push(await run(cluster));
+    if (!run) continue; // what several of them share
+    console.error(`measuring ${name} ...`);
+    try {
+      results.push(await run(cluster));
+    } catch (error) {
+      console.error(error);
+      failed.push(name);
+    }
   }
 } finally {
   cluster.stop();
@@ -28,3 +37,7 @@ for (const { name, rows } of results) {
 mkdirSync("build", { recursive: true });
 writeFileSync("build/bench.json", JSON.stringify({ at: new Date().toISOString(), results }, null, 2));
 console.log("\nkept in build/bench.json");
+if (failed.length) {
+  console.log(`could not measure: ${failed.join(", ")}`);
+  process.exitCode = 1;
+}
