@@ -47,6 +47,8 @@ struct table_rules {
     size_t webhook_count[RULE_OPERATIONS];
     const struct notification_rule **notifications[RULE_OPERATIONS];
     size_t notification_count[RULE_OPERATIONS];
+    struct str *key; /* the primary key's columns, as they were said last */
+    size_t key_count;
     bool accepts_types;          /* also those that the catalog no longer has */
     struct column_rule *columns; /* as they were seen last, in the order of the record */
     size_t column_count;
@@ -90,5 +92,10 @@ bool ruleset_knows_types(struct ruleset *rules, struct table_rules *table,
                          const struct change *change);
 /* From now on the table's columns count as known, whatever their types. */
 void table_rules_accept_types(struct table_rules *table);
+
+/* wal2json now and then leaves out the key of a row, see docs/stream.md: such a change gets the key
+ * that the table's last row had. The change borrows it. */
+void table_rules_mend_key(struct table_rules *table, struct change *change);
+void table_rules_forget_key(struct table_rules *table);
 
 #endif

@@ -277,6 +277,25 @@ static void check_schema_changes(struct checks *checks, struct pg_sync *conn,
     pg_rows_free(rows);
 }
 
+/* A policy that hides nothing is worse than none. */
+static void check_policies(struct checks *checks, struct pg_sync *conn)
+{
+    struct pg_rows *rows;
+    struct err err;
+
+    if (pg_sync_run(conn, sql_doctor_policies, NULL, 0, &rows, &err) != OK) {
+        checks_add(checks, "audit policies", CHECK_FAIL, "see the server's message", "%s",
+                   err.message);
+        return;
+    }
+    for (size_t i = 0; i < pg_rows_count(rows); i++)
+        checks_add(checks, "audit policies", CHECK_WARN,
+                   "name its partitions, or their schema (app.*), in pgherald.audit_policies",
+                   "that of the partitioned table %s holds for none of its partitions",
+                   pg_rows_text(rows, i, 0));
+    pg_rows_free(rows);
+}
+
 /* The server's clock against the middle of the time that asking took. */
 static void check_clock(struct checks *checks, struct pg_sync *conn)
 {
@@ -321,5 +340,6 @@ void checks_run_database(struct checks *checks, const struct config *config, str
     check_roles(checks, conn, &server);
     check_tables(checks, conn, config);
     check_schema_changes(checks, conn, config);
+    check_policies(checks, conn);
     check_clock(checks, conn);
 }

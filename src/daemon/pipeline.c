@@ -328,6 +328,8 @@ static enum result process_row(struct pipeline *p, struct change *change, struct
     }
     if (!table->is_followed || p->txn.silent)
         return OK;
+    if (p->plugin == PLUGIN_WAL2JSON)
+        table_rules_mend_key(table, change);
     if (deriver_add_effects(&p->deriver, &p->txn, change, table, store_batch(p->store), err) != OK)
         return FAILED;
     if (table->is_messages)

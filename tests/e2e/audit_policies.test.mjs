@@ -88,3 +88,17 @@ test("in a backlog each commit is judged by the policy of its own time", async (
     { id: 8 },
   ]);
 });
+
+test("a policy is that of a partition's own name, or its schema's; doctor says what does nothing", async () => {
+  await env.db.query(`
+    create table public.visits (id int, phone text) partition by range (id);
+    create table public.visits_1 partition of public.visits for values from (0) to (10);
+    create table public.visits_2 partition of public.visits for values from (10) to (20);
+    insert into pgherald.audit_policies (table_name, redact) values ('public.visits', '{phone}'), ('public.visits_2', '{phone}')`);
+  await env.db.query("insert into public.visits values (1, 'x'), (11, 'x')");
+  await env.caughtUp();
+  assert.deepEqual([(await entries("public.visits_1"))[0].new_values, (await entries("public.visits_2"))[0].new_values], [{ id: 1, phone: "x" }, { id: 11, phone: "[redacted]" }]);
+  const { stdout } = await env.command("doctor");
+  assert.match(stdout, /warn +audit policies +that of the partitioned table public\.visits holds for none of its partitions/);
+  assert.doesNotMatch(stdout, /partitioned table public\.visits_/);
+});
