@@ -9,6 +9,7 @@
 
 /* What an action works with. */
 struct jobs_command {
+    const struct config *config;
     const struct cli_args *args;
     struct pg_sync *conn;
     json_t *jobs; /* the array of sql/queries/jobs_list.sql */

@@ -60,6 +60,7 @@ struct config {
     bool audit;                             /* off: no audit rows at all */
     struct config_list audit_gateway_roles; /* logins whose claims are believed */
     bool audit_auth_events;                 /* of auth.audit_log_entries, where it is */
+    char *audit_export_dir;                 /* empty: none */
     struct config_list audit_redact;        /* patterns of column names whose values are not kept */
 
     unsigned batch_max_changes;

@@ -272,8 +272,101 @@ $$;
 comment on function pgherald.lock_audit_keep() is 'pgherald: one retention or erasure at a time';
 revoke all on function pgherald.lock_audit_keep() from public, anon, authenticated, service_role;
 
+-- What has left the trail and is dropped once it is in a file, and what was.
+create table if not exists pgherald.audit_exports (
+  table_name text primary key,
+  detached_at timestamptz not null default now(),
+  exported_at timestamptz,
+  file text,
+  entries bigint
+);
+comment on table pgherald.audit_exports is 'pgherald: partitions of the audit trail that are exported before they are dropped';
+comment on column pgherald.audit_exports.table_name is 'in schema pgherald_audit; it is gone once exported_at is set';
+revoke all on pgherald.audit_exports from public, anon, authenticated, service_role;
+
+-- The entries of a waiting table that follow the last one, as lines of JSON like those of `pgherald audit
+-- export`, about 4 MB of them; without a table those of the first that waits. No row: none does. No lines:
+-- there are no more.
+create or replace function pgherald.export_page(
+  inout table_name text, inout last_id bigint, inout last_time timestamptz, out entries bigint, out lines text)
+returns setof record
+language plpgsql stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  select x.table_name into table_name
+  from pgherald.audit_exports x
+  where x.exported_at is null and (export_page.table_name is null or x.table_name = export_page.table_name)
+  order by x.table_name
+  limit 1;
+  if not found then
+    return;
+  end if;
+  return query execute format($sql$
+    select $3, max(p.id), (array_agg(p.occurred_at order by p.id desc, p.occurred_at desc))[1], count(*),
+      string_agg(json_build_object(
+        'id', p.id,
+        'occurred_at', to_char(p.occurred_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'commit_lsn', p.commit_lsn,
+        'ordinal', p.ordinal,
+        'xid', p.xid,
+        'user_id', p.user_id,
+        'action', p.action,
+        'resource_type', p.resource_type,
+        'resource_id', p.resource_id,
+        'old_resource_id', p.old_resource_id,
+        'old_values', p.old_values,
+        'new_values', p.new_values,
+        'changed_fields', p.changed_fields,
+        'ip_address', host(p.ip_address),
+        'session_id', p.session_id,
+        'user_agent', p.user_agent,
+        'context', p.context)::text || e'\n', '' order by p.id, p.occurred_at)
+    from (
+      select e.*, sum(pg_column_size(e.*)) over (order by e.id, e.occurred_at rows between unbounded preceding and 1 preceding) as before
+      from (
+        select * from pgherald_audit.%I
+        where (id, occurred_at) > ($1, $2)
+        order by id, occurred_at
+        limit 2000) e) p
+    where coalesce(p.before, 0) < 1000000$sql$, table_name)
+  using coalesce(last_id, -9223372036854775808), coalesce(last_time, '-infinity'), table_name;
+end
+$$;
+comment on function pgherald.export_page(text, bigint, timestamptz) is 'pgherald: entries of a partition that is to be dropped';
+revoke all on function pgherald.export_page(text, bigint, timestamptz) from public, anon, authenticated, service_role;
+
+-- A waiting table is in a file: it is dropped, if the file has what it has.
+create or replace function pgherald.finish_export(name text, host text, file text, entries bigint) returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '3s'
+as $$
+declare
+  there bigint;
+begin
+  execute format('lock table pgherald_audit.%I in access exclusive mode', name);
+  execute format('select count(*) from pgherald_audit.%I', name) into there;
+  if there <> entries then
+    raise exception 'the file has % entries and pgherald_audit.% has %', entries, name, there
+      using errcode = 'data_exception', hint = 'It is not dropped. Move the file away; the next run makes another.';
+  end if;
+  update pgherald.audit_exports x
+  set exported_at = now(), file = finish_export.host || ':' || finish_export.file, entries = finish_export.entries
+  where x.table_name = name and x.exported_at is null;
+  if not found then
+    raise exception 'pgherald_audit.% does not wait to be exported', name using errcode = 'no_data_found';
+  end if;
+  execute format('drop table pgherald_audit.%I', name);
+  perform pgherald.note('pgherald.export', 'public.audit_logs', name, jsonb_build_object('host', host, 'file', file, 'entries', entries));
+end
+$$;
+comment on function pgherald.finish_export(text, text, text, bigint) is 'pgherald: drops a partition that is in a file';
+revoke all on function pgherald.finish_export(text, text, text, bigint) from public, anon, authenticated, service_role;
+
 -- As in 011, and each table has its own term, holds are respected, and what leaves may be kept as a
--- table. One partition a step.
+-- table, or until it is in a file. One partition a step.
 create or replace function pgherald.job_audit_retention(
   settings jsonb, chunk int, inout figures jsonb, out message text, out is_finished boolean)
 language plpgsql
@@ -284,15 +377,16 @@ as $$
 declare
   keep constant interval := pgherald.job_interval(settings, 'keep');
   leaving constant text := coalesce(settings ->> 'then', 'drop');
+  kept_as text;
   old record;
   due record;
   left_over bigint := 0;
   name text;
   gone bigint;
 begin
-  if leaving not in ('drop', 'detach') then
+  if leaving not in ('drop', 'detach', 'export') then
     raise exception 'the setting "then" is "%"', leaving
-      using errcode = 'invalid_parameter_value', hint = 'It is "drop" or "detach".';
+      using errcode = 'invalid_parameter_value', hint = 'It is "drop", "detach" or "export".';
   end if;
   perform pgherald.lock_audit_keep();
   for old in
@@ -308,13 +402,18 @@ begin
   if left_over > 0 then
     name := due.relname;
     if due.whole then
-      perform pgherald.leave_audit_partition(due.partition, case leaving when 'detach' then name end);
-      figures := jsonb_set(figures, array[case leaving when 'detach' then 'detached' else 'dropped' end],
-        figures -> case leaving when 'detach' then 'detached' else 'dropped' end || to_jsonb(name));
+      kept_as := case when leaving <> 'drop' then name end;
+      perform pgherald.leave_audit_partition(due.partition, kept_as);
+      figures := jsonb_set(figures, array[case leaving when 'drop' then 'dropped' else 'detached' end],
+        figures -> case leaving when 'drop' then 'dropped' else 'detached' end || to_jsonb(name));
     else
-      gone := pgherald.rewrite_audit_partition(due.partition, due.since, due.until, due.expired, keep,
-        case leaving when 'detach' then name || to_char(clock_timestamp(), '"_left_"YYYYMMDD_HH24MISS') end);
+      kept_as := case when leaving <> 'drop' then name || to_char(clock_timestamp(), '"_left_"YYYYMMDD_HH24MISS') end;
+      gone := pgherald.rewrite_audit_partition(due.partition, due.since, due.until, due.expired, keep, kept_as);
       figures := jsonb_set(figures, array['rewritten', name], to_jsonb(gone));
+    end if;
+    if leaving = 'export' then
+      insert into pgherald.audit_exports (table_name) values (kept_as)
+      on conflict (table_name) do update set detached_at = now(), exported_at = null, file = null, entries = null;
     end if;
     figures := pgherald.add_done(figures, 1);
   else
@@ -322,8 +421,9 @@ begin
   end if;
   message := case
     when keep is null and not exists (select 1 from pgherald.audit_policies p where p.keep is not null) then 'the audit trail is kept for ever'
-    else format('%s of %s old partitions %s', figures ->> 'done', figures ->> 'total', case leaving when 'detach' then 'detached' else 'dropped' end) end;
-  is_finished := left_over <= 1;
+    else format('%s of %s old partitions %s', figures ->> 'done', figures ->> 'total',
+      case leaving when 'detach' then 'detached' when 'export' then 'exported' else 'dropped' end) end;
+  is_finished := left_over <= 1 and not exists (select 1 from pgherald.audit_exports x where x.exported_at is null);
 end
 $$;
 revoke execute on function pgherald.job_audit_retention(jsonb, int, jsonb) from public, anon, authenticated, service_role;

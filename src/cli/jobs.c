@@ -49,7 +49,7 @@ int jobs_open(struct jobs_command *command, const struct config *config,
 {
     struct err err;
 
-    *command = (struct jobs_command){.args = args};
+    *command = (struct jobs_command){.config = config, .args = args};
     if (!cli_has_database(config))
         return EX_CONFIG;
     if (pg_sync_open(config->database_url, "pgherald jobs command", &command->conn, &err) != OK) {

@@ -8,6 +8,7 @@
 #include "cli/jobs.h"
 #include "cli/progress.h"
 #include "embedded.h"
+#include "jobs/export.h"
 #include "jobs/run.h"
 
 #define WATCH_MS 300
@@ -22,6 +23,28 @@ static enum look complain(struct jobs_command *command, const struct err *err)
     return LOOK_FAILED;
 }
 
+/* What the last steps detached, until nothing waits. */
+static enum result export_waiting(struct jobs_command *command, struct err *err)
+{
+    struct export *export = export_new(command->config->audit_export_dir);
+    struct str columns[EXPORT_COLUMNS] = {{0}};
+    struct export_query query;
+    enum result result = OK;
+    struct pg_rows *rows;
+
+    for (export_next(export, &query); query.sql && result == OK; export_next(export, &query)) {
+        result = pg_sync_run(command->conn, query.sql, query.params, query.count, &rows, err);
+        if (result != OK)
+            break;
+        for (unsigned i = 0; i < EXPORT_COLUMNS && pg_rows_count(rows) == 1; i++)
+            columns[i] = str_c(pg_rows_text(rows, 0, i));
+        result = export_take(export, columns, pg_rows_count(rows), err);
+        pg_rows_free(rows);
+    }
+    export_free(export);
+    return result;
+}
+
 /* One step; *ended says whether it was the last one, also by failing. The columns are those of
  * sql/queries/jobs_step.sql. */
 static enum result take_step(struct jobs_command *command, const struct run *run, bool *ended,
@@ -30,6 +53,8 @@ static enum result take_step(struct jobs_command *command, const struct run *run
     const char *id[] = {run->id};
     struct pg_rows *rows;
 
+    if (strcmp(run->name, EXPORT_JOB) == 0 && export_waiting(command, err) != OK)
+        return FAILED;
     if (pg_sync_run(command->conn, sql_jobs_step, id, 1, &rows, err) != OK)
         return FAILED;
     *ended = pg_rows_is_true(rows, 0, 0);

@@ -211,6 +211,14 @@ const struct option options[] = {
      .help = "Whether what Supabase's auth service notes in auth.audit_log_entries (logins,\n"
              "sign-ups) becomes entries. Without that table there is nothing to it."},
 
+    {.name = "audit_export_dir",
+     .kind = OPTION_TEXT,
+     TARGET(audit_export_dir),
+     .standard = "",
+     .help =
+         "The folder of this host into which the job audit_retention writes what it is to export\n"
+         "before it is dropped; empty: such runs fail here."},
+
     {.group = "Pipeline",
      .name = "batch_max_changes",
      .kind = OPTION_NUMBER,

@@ -1,11 +1,13 @@
 #include "jobs/runner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "embedded.h"
+#include "jobs/export.h"
 #include "jobs/run.h"
 #include "pg/conn.h"
 
@@ -20,6 +22,7 @@ enum runner_state {
     RUNNER_CONNECTING, /* until it is open */
     RUNNER_IDLE,       /* until the timer rings */
     RUNNER_ASKING,     /* what is due, and for a run */
+    RUNNER_EXPORTING,  /* what the last steps detached */
     RUNNER_WORKING,    /* a step of the run */
     RUNNER_FAILING,    /* telling why an attempt failed */
     RUNNER_RETURNING,  /* giving the run back */
@@ -43,12 +46,14 @@ struct runner {
     uint64_t backoff_ms; /* of the next failure */
     bool stopping;
 
-    struct run run; /* from WORKING on */
+    struct run run;        /* from EXPORTING or WORKING on */
+    struct export *export; /* NULL but while EXPORTING */
     uint64_t begun_ms;
 };
 
 static void ask(struct runner *runner);
 static void take_step(struct runner *runner);
+static void go_on(struct runner *runner);
 
 static const char *state_name(enum runner_state state)
 {
@@ -61,6 +66,8 @@ static const char *state_name(enum runner_state state)
         return "idle";
     case RUNNER_ASKING:
         return "asking";
+    case RUNNER_EXPORTING:
+        return "exporting";
     case RUNNER_WORKING:
         return "working";
     case RUNNER_FAILING:
@@ -81,7 +88,11 @@ static void set_state(struct runner *runner, enum runner_state state)
               log_s("to", state_name(state)));
     runner->state = state;
     stat_set(&runner->stats->jobs_up, state >= RUNNER_IDLE && state != RUNNER_STOPPED);
-    stat_set(&runner->stats->jobs_running, state == RUNNER_WORKING);
+    stat_set(&runner->stats->jobs_running, state == RUNNER_EXPORTING || state == RUNNER_WORKING);
+    if (state != RUNNER_EXPORTING) {
+        export_free(runner->export);
+        runner->export = NULL;
+    }
 }
 
 /* The end */
@@ -304,7 +315,7 @@ static void on_step(void *arg, const struct pg_result *result, const struct err 
     else if (runner->stopping)
         return_run(runner);
     else
-        take_step(runner);
+        go_on(runner);
 }
 
 static void take_step(struct runner *runner)
@@ -313,6 +324,56 @@ static void take_step(struct runner *runner)
 
     set_state(runner, RUNNER_WORKING);
     pg_conn_query(runner->conn, sql_jobs_step, &id, 1, on_step, runner);
+}
+
+/* Exporting: before each step of that one job, until nothing waits. */
+
+static void export_more(struct runner *runner);
+
+static void on_exported(void *arg, const struct pg_result *result, const struct err *err)
+{
+    struct runner *runner = arg;
+    struct str columns[EXPORT_COLUMNS] = {{0}};
+    struct err problem;
+
+    if (err) {
+        fail(runner, err);
+        return;
+    }
+    for (unsigned i = 0; i < EXPORT_COLUMNS && pg_result_rows(result) == 1; i++)
+        columns[i] = pg_result_value(result, 0, i);
+    if (export_take(runner->export, columns, pg_result_rows(result), &problem) != OK)
+        fail(runner, &problem);
+    else if (runner->stopping)
+        return_run(runner);
+    else
+        export_more(runner);
+}
+
+static void export_more(struct runner *runner)
+{
+    struct pg_param params[EXPORT_PARAMS] = {{{0}}};
+    struct export_query query;
+
+    export_next(runner->export, &query);
+    for (size_t i = 0; i < query.count; i++)
+        if (query.params[i])
+            params[i].value = str_c(query.params[i]);
+    if (query.sql)
+        pg_conn_query(runner->conn, query.sql, params, query.count, on_exported, runner);
+    else
+        take_step(runner);
+}
+
+static void go_on(struct runner *runner)
+{
+    if (strcmp(runner->run.name, EXPORT_JOB) != 0) {
+        take_step(runner);
+        return;
+    }
+    set_state(runner, RUNNER_EXPORTING);
+    runner->export = export_new(runner->config->audit_export_dir);
+    export_more(runner);
 }
 
 static void note_loss(struct runner *runner)
@@ -356,7 +417,7 @@ static void on_begun(void *arg, const struct pg_result *result, const struct err
     else if (runner->stopping)
         return_run(runner);
     else
-        take_step(runner);
+        go_on(runner);
 }
 
 static void on_enqueued(void *arg, const struct pg_result *result, const struct err *err)

@@ -2,7 +2,10 @@
 // load is lost.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { Env, eventually, sleep } from "./harness.mjs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { Env, eventually, sleep, temporaryFolder } from "./harness.mjs";
 
 const months = ["2020-01", "2020-02", "2020-03"];
 const subject = "aaaaaaaa-0000-4000-8000-00000000000e";
@@ -130,4 +133,55 @@ test("nobody changes the trail: not a client, not the service, not by a partitio
     await env.db.query("reset role");
   }
   assert.equal((await env.row("select count(*)::int as n from public.audit_logs where action = 'x'")).n, 1);
+});
+
+test("what is to be exported is in a file before it is dropped, by the command and by the daemon", async (t) => {
+  const folder = temporaryFolder("export");
+  const env = await Env.start({ seed: false, daemon: false, config: { jobs_poll: "200ms" } });
+  t.after(() => env.stop());
+  await makeOldTrail(env);
+  await env.db.query(`
+    insert into public.audit_logs (occurred_at, action, resource_type, resource_id, old_resource_id, old_values, new_values, changed_fields, ip_address, context)
+    select '2020-01-31 23:59:59.999999Z', 'update', 'public.odd', E'a"\\n\\u00e9', 'b', jsonb_build_object('big', repeat('x', 1000000), 'n', 123456789012345678901234567890.10),
+      '{"a": null}', '{a,"b c"}', '10.0.0.1', '{"source": "direct"}' from generate_series(1, 5)`);
+  const before = Object.fromEntries((await env.rows("select a.id, to_jsonb(a) || jsonb_build_object('occurred_at', to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')) as row from public.audit_logs a where occurred_at < '2021-01-01Z'")).map(({ id, row }) => [id, row]));
+  await env.db.query("update pgherald.jobs set settings = jsonb_build_object('keep', (now() - timestamptz '2020-03-01Z')::text, 'then', 'export'), max_attempts = 1 where name = 'audit_retention'");
+  const exports = () => env.rows("select table_name, file, entries from pgherald.audit_exports order by 1");
+  const tables = async () => (await env.row("select array_agg(relname order by relname)::text as names from pg_class where relnamespace = 'pgherald_audit'::regnamespace and relkind = 'r' and relname ~ '2020'")).names;
+
+  const homeless = await env.command("jobs", "run", "audit_retention");
+  assert.equal(homeless.code, 1);
+  assert.match(homeless.stderr, /audit_export_dir/);
+  env.settings.audit_export_dir = join(folder, "not/there");
+  assert.match((await env.command("jobs", "run", "audit_retention")).stderr, /could not make .*not\/there/);
+  assert.equal(await tables(), "{audit_logs_2020_01,audit_logs_2020_02,audit_logs_2020_03}", "nothing is dropped that is in no file");
+
+  env.settings.audit_export_dir = folder;
+  writeFileSync(join(folder, "audit_logs_2020_01.ndjson.part"), "of an attempt that died\n");
+  const run = await env.command("jobs", "run", "audit_retention");
+  assert.equal(run.code, 0, run.stderr);
+  assert.equal(await tables(), "{audit_logs_2020_03}");
+  assert.deepEqual(readdirSync(folder).sort(), ["audit_logs_2020_01.ndjson", "audit_logs_2020_02.ndjson"]);
+  const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
+  assert.equal(lines.length, 12005);
+  const wrong = lines.map((line) => JSON.parse(line)).filter((entry) => !isDeepStrictEqual(entry, before[entry.id]));
+  assert.deepEqual(wrong.slice(0, 1), []);
+  assert.equal(new Set(lines.map((line) => JSON.parse(line).id)).size, 12005);
+  assert.ok(lines.some((line) => line.includes("123456789012345678901234567890.10")), "digit for digit");
+  assert.deepEqual((await exports()).map(({ table_name, entries }) => [table_name, entries]), [["audit_logs_2020_01", "6005"], ["audit_logs_2020_02", "6000"]]);
+  assert.ok((await exports())[0].file.endsWith(`:${folder}/audit_logs_2020_01.ndjson`));
+  const told = await env.rows("select resource_id, new_values ->> 'entries' as entries from public.audit_logs where action = 'pgherald.export' order by id");
+  assert.deepEqual(told, [{ resource_id: "audit_logs_2020_01", entries: "6005" }, { resource_id: "audit_logs_2020_02", entries: "6000" }]);
+
+  // a third of March, by the daemon
+  await env.run();
+  await env.db.query(`
+    insert into pgherald.audit_policies (table_name, keep) values ('public.noisy', now() - timestamptz '2020-04-01Z');
+    select pgherald.enqueue_run('audit_retention')`);
+  await eventually(async () => (await exports()).length === 3 && (await exports()).every(({ file }) => file), "the daemon's export");
+  const [, , march] = await exports();
+  assert.match(march.table_name, /^audit_logs_2020_03_left_\d+_\d+$/);
+  assert.equal(march.entries, "6000", "the month as it was");
+  assert.equal(readFileSync(join(folder, `${march.table_name}.ndjson`), "utf8").trimEnd().split("\n").length, 6000);
+  assert.equal((await env.row("select count(*)::int as n from pgherald_audit.audit_logs_2020_03")).n, 4000);
 });

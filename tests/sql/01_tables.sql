@@ -131,7 +131,7 @@ select ok(
   'memories.embedding is a vector or an array')
 from pg_attribute where attrelid = 'public.memories'::regclass and attname = 'embedding';
 select tables_are('pgherald',
-  array['adopted_tables', 'audit_holds', 'audit_policies', 'audit_reads', 'audit_secrets', 'checkpoints', 'context_key', 'jobs', 'migrations', 'publications', 'recorders', 'rules', 'store_marks', 'webhook_health', 'webhook_secrets'], 'the tables of schema pgherald');
+  array['adopted_tables', 'audit_exports', 'audit_holds', 'audit_policies', 'audit_reads', 'audit_secrets', 'checkpoints', 'context_key', 'jobs', 'migrations', 'publications', 'recorders', 'rules', 'store_marks', 'webhook_health', 'webhook_secrets'], 'the tables of schema pgherald');
 
 -- ---------------------------------------------------------------- keys
 

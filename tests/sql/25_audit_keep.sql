@@ -250,5 +250,38 @@ update pgherald.checkpoints set end_lsn = 'FFFF/0', commit_lsn = 'FFFF/0', troub
 select results_eq($$ select commit_lsn, end_lsn from pgherald.attach('k') $$, $$ values ('FFFF/0'::pg_lsn, 'FFFF/0'::pg_lsn) $$, 'without a slot nothing is forgotten');
 select throws_ok($$ select pgherald.allow_confirm('nobody', '0/1') $$, 'P0002', null, 'nothing is allowed to a slot without a checkpoint');
 
+-- ---------------------------------------------------------------- a file first
+
+select is_empty($$ select * from pgherald.export_page(null, null, null) $$, 'nothing waits to be exported');
+select pg_temp.month(9);
+insert into public.audit_logs (id, occurred_at, action, resource_type, new_values)
+select 100 + n, '2020-09-02Z', 'insert', 'public.t', jsonb_build_object('big', (select string_agg(gen_random_uuid()::text, '') from generate_series(1, 10000 + n))) from generate_series(1, 9) n;
+update pgherald.audit_holds set released_at = now();
+delete from pgherald.audit_policies;
+update pgherald.jobs set settings = jsonb_build_object('keep', pg_temp.since('2020-10-01Z'), 'then', 'export') where name = 'audit_retention';
+create temporary table step (is_finished boolean);
+do $$
+begin
+  for n in 1 .. 8 loop
+    insert into step select s.is_finished from pgherald.jobs j, pgherald.job_audit_retention(j.settings, 1, null) s where j.name = 'audit_retention';
+  end loop;
+end $$;
+select is((select bool_or(is_finished) from step), false, 'a run does not end while something waits');
+select ok((select count(*) > 2 and bool_and(exported_at is null) from pgherald.audit_exports), 'all that left waits');
+delete from pgherald.audit_exports where table_name <> 'audit_logs_2020_09';
+with recursive page as (
+  select 1 as n, p.* from pgherald.export_page(null, null, null) p
+  union all
+  select n + 1, p.* from page, pgherald.export_page(page.table_name, page.last_id, page.last_time) p where page.entries > 0)
+select is(array_agg(entries order by n), '{3,3,3,0}', 'pages of about a megabyte, until there is no more') from page;
+select is((select count(*) from pgherald.export_page(null, null, null) p, regexp_split_to_table(rtrim(p.lines, e'\n'), e'\n') l where l::json ->> 'resource_type' = 'public.t'), 3::bigint, 'a line each');
+select throws_ok($$ select pgherald.finish_export('audit_logs_2020_09', 'h', '/f', 8) $$, '22000', null, 'a file with less than the table has');
+select isnt(to_regclass('pgherald_audit.audit_logs_2020_09'), null, 'drops nothing');
+select throws_ok($$ select pgherald.finish_export('audit_logs_2020_07', 'h', '/f', 1) $$, 'P0002', null, 'nor what does not wait');
+select pgherald.finish_export('audit_logs_2020_09', 'h', '/f', 9);
+select is(to_regclass('pgherald_audit.audit_logs_2020_09'), null, 'what is in a file is dropped');
+select results_eq($$ select file, entries from pgherald.audit_exports $$, $$ values ('h:/f', 9::bigint) $$, 'and where it is, is known');
+select results_eq($$ select new_values from public.audit_logs where action = 'pgherald.export' and resource_id = 'audit_logs_2020_09' $$, $$ values ('{"host": "h", "file": "/f", "entries": 9}'::jsonb) $$, 'and an entry');
+
 select * from finish();
 rollback;

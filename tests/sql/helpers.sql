@@ -126,6 +126,7 @@ begin
   insert into pgherald.publications (name, schemas) values ('test', '{public}');
   insert into pgherald.store_marks (slot_name) values ('test');
   insert into pgherald.audit_policies (table_name) values ('public.test');
+  insert into pgherald.audit_exports (table_name, exported_at) values ('test', now());
   insert into pgherald.audit_holds (reason) values ('test');
   insert into pgherald.recorders (slot_name, run_id, settings, who) values ('test', gen_random_uuid(), '{}', '{}');
   insert into pgherald.audit_secrets (name, secret) values ('test', repeat('x', 32));
