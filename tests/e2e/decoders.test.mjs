@@ -110,23 +110,23 @@ function statements(random) {
       () => `alter table public.keyed drop column if exists more`,
       () => `alter table public.two replica identity ${pick(["full", "default"])}`,
       () => `do $$ begin alter table public.bare add primary key (a); exception when others then null; end $$`,
-      () => `alter table public.bare drop constraint if exists bare_pkey, alter a drop not null`,
     ])();
 }
 
 const entries = `
   select commit_lsn, ordinal, xid, occurred_at, action, resource_type, resource_id, old_resource_id, old_values::text, new_values::text,
     changed_fields, user_id, context::text
-  from public.audit_logs where id > $1 and commit_lsn is not null order by commit_lsn, ordinal`;
+  from public.audit_logs where id > $1 and commit_lsn > $2::pg_lsn order by commit_lsn, ordinal`;
 
-// What docs/stream.md says of it: only wal2json tells that a partitioned table was truncated. It is not
-// in here; nor are generated columns and NaN, see audit_types.test.mjs.
+// What differs is not in here, see docs/stream.md: a partitioned table that is truncated; generated columns
+// and NaN (audit_types.test.mjs); a key that is dropped, which rules/table_key.c goes on with for wal2json.
 test(`random transactions make the same entries through both (DECODERS_SEED=${seed})`, { timeout: 300000 }, async (t) => {
   const env = await Env.start({ seed: false, daemon: false, config: { plugin: "wal2json" } });
   t.after(() => env.stop());
   await env.db.query(setUp);
   const other = await secondSlot(env, "pgoutput");
   t.after(() => dropSlot(env, other));
+  const { begun } = await env.row("select pg_current_wal_lsn()::text as begun"); // the second slot knows nothing of the first's beginning
   const random = generator(seed);
   const next = statements(random);
   for (let i = 0; i < 400; i++) {
@@ -134,7 +134,7 @@ test(`random transactions make the same entries through both (DECODERS_SEED=${se
     const body = Array.from({ length: count }, next).join("; ");
     await env.db.query(`begin; ${body}; ${random() < 0.1 ? "rollback" : "commit"}`).catch(async (error) => {
       await env.db.query("rollback");
-      if (!/bare_pkey|violates|contains null|cannot ALTER TABLE .* pending/.test(error.message)) throw new Error(`${error.message}\n${body}`);
+      if (!/bare_pkey|violates|contains null|is duplicated|cannot ALTER TABLE .* pending/.test(error.message)) throw new Error(`${error.message}\n${body}`);
     });
   }
   const { lsn } = await env.row("select pg_current_wal_lsn()::text as lsn");
@@ -142,7 +142,7 @@ test(`random transactions make the same entries through both (DECODERS_SEED=${se
     const { last } = await env.row("select coalesce(max(id), 0) as last from public.audit_logs");
     const { code, stderr } = await env.command("run", "--endpos", lsn);
     assert.equal(code, 0, stderr);
-    return { rows: await env.rows(entries, [last]), stderr };
+    return { rows: await env.rows(entries, [last, begun]), stderr };
   };
   const one = await read();
   Object.assign(env.settings, { slot_name: other, plugin: "pgoutput" });

@@ -2,7 +2,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { Env, eventually, jwt, sleep } from "./harness.mjs";
+import { Env, eventually, jwt, sleep, plugin } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
 import { subscribed, supabase } from "./clients.mjs";
 
@@ -88,7 +88,7 @@ test("under load: supabase-js, many channels at once", async (t) => {
 
 test("while no changes are received nobody is told that he is subscribed", async (t) => {
   await env.db.query("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1", [env.name]);
-  const other = spawn("/usr/lib/postgresql/15/bin/pg_recvlogical", ["-d", env.cluster.url(env.name), "-S", env.name, "--start", "-f", "/dev/null", "-o", "format-version=2"], { stdio: "ignore" });
+  const other = spawn("/usr/lib/postgresql/15/bin/pg_recvlogical", ["-d", env.cluster.url(env.name), "-S", env.name, "--start", "-f", "/dev/null", ...(plugin === "pgoutput" ? ["-o", "proto_version=1", "-o", "publication_names=pgherald"] : ["-o", "format-version=2"])], { stdio: "ignore" });
   t.after(() => other.kill());
   await eventually(async () => (await env.row("select application_name from pg_stat_replication join pg_replication_slots on active_pid = pid where slot_name = $1", [env.name]))?.application_name === "pg_recvlogical", "another reader");
   await eventually(async () => (await env.stats()).stream_up === 0, "the stream to be down");

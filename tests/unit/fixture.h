@@ -13,7 +13,7 @@
 /* Reads a message that has to be good. */
 static inline struct change fixture_read(struct decoder *decoder, const char *message)
 {
-    struct change change;
+    struct change change = {0};
     struct err err = {0};
 
     if (decoder_read(decoder, str_c(message), &err) != OK || !decoder_next(decoder, &change))
