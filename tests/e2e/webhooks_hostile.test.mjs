@@ -7,14 +7,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Env, binary, eventually, sleep, temporaryFolder } from "./harness.mjs";
+import { Env, eventually, sleep, spareMemory, temporaryFolder } from "./harness.mjs";
 import { Receiver } from "./receiver.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const TIMEOUT_S = 2;
 const HEALTHY = 60; // deliveries in a round
-// The address sanitizer keeps what is freed for a while.
-const SPARE = readFileSync(binary).includes("__asan_init") ? 10 : 1;
+const SPARE = spareMemory();
 
 let env, owner, names, healthy, trap, memory, usual;
 
