@@ -140,7 +140,9 @@ const struct cli_command cli_webhooks_actions[CLI_WEBHOOKS_ACTION_COUNT] = {
      .max_words = 1,
      .usage = "webhooks show ID [--limit N] [--json]",
      .summary = "one webhook, its health, and its last attempts with status, duration and error",
-     .help = "Of its headers only the names are shown, and never its secret.",
+     .help = "Of its headers only the names are shown, and of its secrets only which schemes sign, "
+             "and\n"
+             "until when.",
      .run = cli_webhooks_show},
     {.name = "webhooks test",
      .flags = CLI_JSON | CLI_PRINT | CLI_SHOW_HEADERS,

@@ -89,6 +89,9 @@ test("a webhook that the daemon cannot read is not called healthy, and show says
   assert.match(line(filter).rule_error, /^column filter: term 1 of the condition, "title=match\.\[a"/);
   assert.match(line(header).rule_error, /headers must not set Host/);
   assert.match(await webhooks("show", filter.id), /rule_error +column filter: /);
+  await env.db.query("insert into pgherald.webhook_health (webhook_id, breaker, breaker_until) values ($1, 'open', '2099-01-02 03:04:05+00')", [good.id]);
+  const { health, breaker_until } = await asJson("show", good.id);
+  assert.deepEqual({ health, breaker_until }, { health: "breaker open", breaker_until: "2099-01-02T03:04:05Z" });
   assert.equal((await asJson("show", good.id)).rule_error, null);
   const [off] = await asJson("disable", filter.id);
   assert.equal(off.health, "disabled");
@@ -304,6 +307,8 @@ test("rotate prints a new secret once; until the overlap ends both sign", async 
   await eventually(() => hook.receiver.requests.length === 2, "a delivery and a test");
   for (const request of hook.receiver.requests) for (const secret of [hook.secret, rotated.secret]) Receiver.verify(secret, request);
   assert.ok(!(await webhooks("show", hook.id)).includes("whsec_"));
+  const { signs_with } = await asJson("show", hook.id);
+  assert.deepEqual(signs_with, [{ scheme: "v1", until: null }, { scheme: "v1", until: rotated.former_valid_until }]);
   const text = await webhooks("rotate", hook.name, "--overlap", "0", "--scheme", "v1a");
   assert.match(text, /^secret +whsk_/m);
   const [, key] = text.match(/^public key +(whpk_\S+)$/m);
