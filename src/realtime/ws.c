@@ -166,6 +166,8 @@ static int receive(struct lws *wsi, struct peer *peer, const char *data, size_t 
 
     if (!peer->client)
         return -1;
+    if (peer->close_code) /* what comes before the client has read that it is over */
+        return 0;
     client_hear(peer->client, now_ms);
     if (lws_is_first_fragment(wsi))
         buf_clear(&peer->received);
