@@ -2,6 +2,7 @@
 // same rows and clients on a table without it, where each client has a filter instead.
 import { randomUUID } from "node:crypto";
 import { Env, jwt } from "../e2e/harness.mjs";
+import { cpuSeconds } from "./cpu.mjs";
 import { joinFrame, Listeners, median, stamp, SUBSCRIBED } from "./listeners.mjs";
 
 const CLIENTS = Number(process.env.BENCH_RLS_CLIENTS ?? 500);
@@ -29,12 +30,21 @@ async function side(env, table, users) {
           commit;
         end loop;
       end $$`);
-  const rates = [];
+  const rates = [], daemon = [], server = [];
   return {
     async round() {
+      const before = await cpuSeconds(env);
       rates.push(CHANGES / (await listeners.during(0, publish, { frames: CHANGES })).seconds);
+      await env.caughtUp();
+      const after = await cpuSeconds(env);
+      daemon.push(((after.daemon - before.daemon) * 1000) / CHANGES);
+      server.push(((after.server - before.server) * 1000) / CHANGES);
     },
     rate: () => median(rates),
+    cpu: (what) => [
+      { what: `CPU of 1,000 changes ${what}: pgherald`, seconds: median(daemon) },
+      { what: `CPU of 1,000 changes ${what}: PostgreSQL`, seconds: median(server) },
+    ],
     stop: () => listeners.stop(),
   };
 }
@@ -61,6 +71,8 @@ export async function run(cluster) {
     rows: [
       { what: "user_id = auth.uid(), changes/s", rate: own, ratio: own / open, aim: "aim: 2,000 and at least 0.8" },
       { what: "without policies, filtered, changes/s", rate: open },
+      ...sides[0].cpu("with policies"),
+      ...sides[1].cpu("without"),
     ],
   };
 }
