@@ -30,7 +30,8 @@ struct journal {
     uint64_t reload_number;    /* its place among those of this run */
     const char *stop_reason;   /* NULL: nobody wants to stop */
     lsn_t confirmable, wanted; /* recorded; asked for */
-    bool is_asking, is_started, is_stopped;
+    bool is_asking, is_stopped;
+    bool is_started; /* in this session */
 };
 
 /* Borrows all; `wake` runs on the thread that reloads, when there is something to say. */
@@ -38,7 +39,8 @@ void journal_init(struct journal *journal, const struct config *config,
                   const struct journal_events *events, void (*wake)(void *arg), void *arg);
 void journal_fini(struct journal *journal);
 
-/* A session begins: what was under way is unknown, and is asked again. */
+/* A session begins: what was under way is unknown, and is asked again; and another process may have
+ * had the slot. */
 void journal_begin_session(struct journal *journal);
 
 /* From the main thread: the settings were read again. `facts` is a JSON object. false: too many of

@@ -545,8 +545,8 @@ comment on column pgherald.recorders.reloads is 'how many of its reloads have th
 comment on column pgherald.recorders.settings is 'those it ran with; of secrets only that they are set';
 revoke all on pgherald.recorders from public, anon, authenticated, service_role;
 
--- The first statement of a run, once the slot is its own. Asked again after a connection broke, nothing
--- happens twice.
+-- The first statement of a session, once the slot is its own. The sessions of one run that follow each
+-- other make one entry; if another process had the slot in between, it begins anew.
 create or replace function pgherald.note_start(slot text, run uuid, who jsonb, facts jsonb, settings jsonb) returns void
 language plpgsql
 set search_path = ''
@@ -557,7 +557,7 @@ declare
   is_unclean boolean;
 begin
   select * into last from pgherald.recorders r where r.slot_name = slot for update;
-  if last.run_id = run then
+  if last.run_id = run and last.stopped_at is null then
     return;
   end if;
   insert into pgherald.recorders as r (slot_name, run_id, settings, who)
@@ -695,13 +695,15 @@ begin
     checkpoint.commit_time := null;
     checkpoint.confirmable_lsn := null;
   end if;
+  checkpoint.confirmable_lsn := greatest(checkpoint.confirmable_lsn, there.confirmed_flush_lsn);
+  checkpoint.trouble := case when reason in ('slot missing', 'slot lost') then reason end;
   update pgherald.checkpoints c
   set commit_lsn = checkpoint.commit_lsn,
       end_lsn = checkpoint.end_lsn,
       commit_time = checkpoint.commit_time,
-      confirmable_lsn = greatest(checkpoint.confirmable_lsn, there.confirmed_flush_lsn),
-      trouble = case when reason in ('slot missing', 'slot lost') then reason end
-  where c.slot_name = slot;
+      confirmable_lsn = checkpoint.confirmable_lsn,
+      trouble = checkpoint.trouble
+  where c.slot_name = slot and c is distinct from checkpoint;
   if is_anew then
     delete from pgherald.rules r where r.slot_name = slot;
     insert into pgherald.rules (slot_name, kind, id, row)

@@ -50,7 +50,7 @@ void journal_fini(struct journal *journal)
 
 void journal_begin_session(struct journal *journal)
 {
-    journal->is_asking = false;
+    journal->is_asking = journal->is_started = false;
     journal->confirmable = 0;
 }
 

@@ -244,11 +244,21 @@ select is((select facts - 'last_start' - 'last_stop' from pg_temp.news() offset 
 select pgherald.note_start('j', '00000000-0000-4000-8000-000000000004', '{"pid": 4}', '{}', '{"a": "3", "c": "4"}');
 select is((select facts - 'last_start' - 'last_stored' from pg_temp.news() offset 5), '{"changed": {}, "last_stop": "not recorded", "last_who": {"pid": 3}}', 'and the one after it that there was no stop');
 
+select pgherald.note_start('j', '00000000-0000-4000-8000-000000000003', '{"pid": 3}', '{}', '{"a": "3", "c": "4"}') from generate_series(1, 2);
+select is((select facts -> 'last_who' from pg_temp.news() offset 6), '{"pid": 4}', 'one that had lost the slot to another and gets it back begins anew');
+
 select pgherald.attach('k') from generate_series(1, 2);
-select results_eq('select * from pg_temp.news() offset 6', $$ values ('pgherald.gap', '{"reason": "slot missing"}'::jsonb) $$, 'a slot that is missing, once');
+select results_eq('select * from pg_temp.news() offset 7', $$ values ('pgherald.gap', '{"reason": "slot missing"}'::jsonb) $$, 'a slot that is missing, once');
 update pgherald.checkpoints set end_lsn = 'FFFF/0', commit_lsn = 'FFFF/0', trouble = null where slot_name = 'k';
 select results_eq($$ select commit_lsn, end_lsn from pgherald.attach('k') $$, $$ values ('FFFF/0'::pg_lsn, 'FFFF/0'::pg_lsn) $$, 'without a slot nothing is forgotten');
 select throws_ok($$ select pgherald.allow_confirm('nobody', '0/1') $$, 'P0002', null, 'nothing is allowed to a slot without a checkpoint');
+
+-- ---------------------------------------------------------------- images take less room
+
+select is((select string_agg(distinct format('%s %s', a.attname, a.attcompression), ', ') from pg_partition_tree('public.audit_logs') t
+  join pg_attribute a on a.attrelid = t.relid and a.attname in ('old_values', 'new_values', 'context')), 'context l, new_values l, old_values l',
+  'images are compressed with lz4, in months that were made, made ahead and written anew')
+where (select setting from pg_config where name = 'CONFIGURE') like '%--with-lz4%';
 
 -- ---------------------------------------------------------------- a file first
 
