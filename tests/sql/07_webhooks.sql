@@ -292,6 +292,17 @@ select is((select count(*) from pgherald.webhook_health), 1::bigint, 'another na
 update public.webhooks set url = 'http://b';
 select is((select count(*) from pgherald.webhook_health), 0::bigint, 'another address is');
 
+-- the sweep, which is about webhooks that are gone
+\set sweep `cat sql/queries/dispatch_sweep.sql`
+prepare sweep as :sweep;
+insert into pgherald.webhook_health (webhook_id, breaker, breaker_until)
+select w.id, 'closed', null from public.webhooks w union all select gen_random_uuid(), 'open', now();
+insert into public.webhook_deliveries (webhook_id, message_id, event_type, payload) values (gen_random_uuid(), 'lost', 'x', '{}');
+execute sweep;
+select is((select status from public.webhook_deliveries where message_id = 'lost'), 'failed', 'its deliveries are closed');
+select results_eq('select webhook_id from pgherald.webhook_health', 'select id from public.webhooks', 'and its breaker is forgotten, no other');
+delete from pgherald.webhook_health;
+
 -- what waits for a webhook that is off is kept as long as what failed
 delete from public.webhook_deliveries;
 select pg_temp.deliver('{old1,old2,new1}', 'public.t:o');
