@@ -51,6 +51,15 @@ static void status(const struct request *request, struct answer *out)
     numbers(request, out, MEDIA_JSON, metrics_write_json);
 }
 
+/* Mostly a proxy that was told of the path and not of WebSockets. */
+static void no_upgrade(const struct request *request, struct answer *out)
+{
+    (void)request;
+    answer_with(out, 400, MEDIA_TEXT,
+                STR("This is a WebSocket, and the request asks for none. A proxy in between has to "
+                    "speak HTTP/1.1 and to pass on the headers Upgrade and Connection.\n"));
+}
+
 /* Supabase's REST, as the server has it and as a gateway shows it. */
 #define REST(under, handler)                                                                       \
     {                                                                                              \
@@ -60,6 +69,8 @@ static void status(const struct request *request, struct answer *out)
 
 const struct route public_routes[] = {
     {.path = "/", .methods = METHOD_READ, .page = true, .handle = page},
+    {.path = "/realtime/v1/websocket", .methods = METHOD_READ, .handle = no_upgrade},
+    {.path = "/socket/websocket", .methods = METHOD_READ, .handle = no_upgrade},
     REST("/api/broadcast", rest_broadcast),
     REST("/api/broadcast/**", rest_broadcast_one),
     REST("/realtime/v1/api/broadcast", rest_broadcast),

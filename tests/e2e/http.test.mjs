@@ -64,6 +64,14 @@ for (const [what, request, status] of [
   });
 }
 
+test("the path of the WebSocket without an upgrade: what a proxy has to do is said", async () => {
+  for (const path of ["/realtime/v1/websocket?vsn=2.0.0&apikey=x", "/socket/websocket"]) {
+    const answer = await fetch(env.url(path));
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /proxy .* Upgrade and Connection/);
+  }
+});
+
 test("a method that is not allowed is told which are", async () => {
   const { headers } = await fetch(env.url("/"), { method: "POST", body: "x" });
   assert.equal(headers.get("allow"), "GET, HEAD");

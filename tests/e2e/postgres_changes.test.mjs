@@ -236,6 +236,28 @@ test("what an old record holds: the key; the row with REPLICA IDENTITY FULL", as
   assert.deepEqual(await client.told(), []);
 });
 
+test("columns that the role may not read are in no part of a change, and satisfy no filter", async (t) => {
+  const bindings = [{ event: "*", schema: "public", table: "partly" }, { event: "*", schema: "public", table: "partly", filter: "pay=gt.0" }, { event: "*", schema: "public", table: "partly", filter: "v=eq.a" }, { event: "*", schema: "public", table: "partly", select: ["pay", "v"] }];
+  await env.db.query(`create table public.partly (id int primary key, v text, pay int); alter table public.partly replica identity full; alter table public.partly enable row level security;
+    create policy p on public.partly using (pay < 100); grant select (id, v) on public.partly to authenticated; grant select on public.partly to anon`);
+  for (const [as, sees] of [["authenticated", false], ["anon", true]]) {
+    const client = await follow(t, bindings, { as: jwt(env.secret, { role: as }) });
+    await env.db.query("insert into public.partly values (1, 'a', 5); update public.partly set v = 'b'; update public.partly set pay = 100; insert into public.partly values (2, 'a', 6); delete from public.partly");
+    const pay = (value) => (sees ? { pay: value } : {});
+    const told = await client.told();
+    assert.deepEqual(told.filter(({ ids }) => ids.includes(client.ids[0])).map(({ data: { type, record, old_record, left } }) => [left ? "LEFT" : type, record, old_record]), [
+      ["INSERT", { id: 1, v: "a", ...pay(5) }, undefined],
+      ["UPDATE", { id: 1, v: "b", ...pay(5) }, { id: 1, v: "a", ...pay(5) }],
+      ["LEFT", undefined, { id: 1 }],
+      ["INSERT", { id: 2, v: "a", ...pay(6) }, undefined],
+      ["DELETE", undefined, { id: 2 }],
+    ]);
+    assert.equal(told.filter(({ ids }) => ids.includes(client.ids[1])).length, sees ? 5 : 0, "the filter on a hidden column");
+    assert.deepEqual(told.filter(({ ids }) => ids.includes(client.ids[2])).map(({ data: { type, left } }) => (left ? "LEFT" : type)), ["INSERT", "LEFT", "INSERT", "DELETE"]);
+    if (!sees) for (const { data } of told) assert.doesNotMatch(JSON.stringify(data), /pay/);
+  }
+});
+
 test("a TOASTed value that did not change: absent, or taken from the old row where that came whole", async (t) => {
   await env.db.query("create table public.toasted (id int primary key, v int, body text); alter table public.toasted alter column body set storage external; grant select on public.toasted to authenticated");
   const client = await follow(t, [
