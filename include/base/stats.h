@@ -21,6 +21,8 @@
     X(stored_lsn, gauge, "End of the last transaction whose effects are durable, as an integer")   \
     X(stored_commit_time_us, gauge, "Commit time of that transaction, microseconds since 1970")    \
     X(stream_lag_us, gauge, "Age of the newest stored transaction when it was stored")             \
+    X(slot_level, gauge, "The slot: 0 fine, 1 warning, 2 critical, 3 to be dropped, 4 lost")       \
+    X(slot_retained_bytes, gauge, "WAL that the server keeps for the slot")                        \
     X(changes_total, counter, "Row changes decoded")                                               \
     X(transactions_total, counter, "Source transactions decoded")                                  \
     X(transactions_skipped_total, counter, "Transactions that the checkpoint already covered")     \

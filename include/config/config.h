@@ -67,6 +67,10 @@ struct config {
     unsigned batch_max_wait_ms;
     size_t store_buffer_bytes; /* rows waiting for the store before reading pauses */
     unsigned feedback_interval_ms;
+    unsigned stream_timeout_ms;
+    uint64_t slot_warning_bytes;
+    uint64_t slot_critical_bytes;
+    uint64_t slot_drop_beyond_bytes; /* 0: never */
     unsigned shutdown_timeout_ms;
 
     size_t realtime_queue_bytes;

@@ -23,6 +23,7 @@ struct pg_conn_options {
     const char *application_name;
     bool replication; /* `replication=database` */
     unsigned connect_timeout_ms;
+    unsigned wal_sender_timeout_ms; /* the server's patience with this walsender; 0: as it is */
 };
 
 struct pg_conn_events {
@@ -91,5 +92,8 @@ void pg_conn_stream_resume(struct pg_conn *conn);
 
 /* NOTICE and WARNING messages go to the log at debug; what else libpq knows: */
 int pg_conn_server_version(const struct pg_conn *conn); /* 150020 */
+
+/* How many times something was read from the socket: part of a long message counts. */
+uint64_t pg_conn_reads(const struct pg_conn *conn);
 
 #endif

@@ -25,5 +25,7 @@ void pg_params_fini(struct pg_params *params);
 const char *pg_params_get(const struct pg_params *params, const char *keyword);
 /* Replaces or adds; the value is copied. */
 void pg_params_set(struct pg_params *params, const char *keyword, const char *value);
+/* A setting of the server for this session, such as "wal_sender_timeout=30000". */
+void pg_params_add_setting(struct pg_params *params, const char *setting);
 
 #endif

@@ -70,7 +70,7 @@ struct core {
                        void *cb_arg);
     /* Tells a channel that was just joined what becomes of its bindings. NULL: they are fine. */
     void (*check_bindings)(void *arg, struct channel *channel);
-    void *authorize_arg; /* of these four */
+    void *authorize_arg;        /* of these four */
     uint64_t failure_logged_ms; /* when a policy that fails was last logged */
     /* How full the fullest outbox has been since somebody looked, in percent of its limit. */
     unsigned pressure;

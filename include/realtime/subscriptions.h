@@ -1,7 +1,7 @@
 /* Whether a channel's postgres_changes can ever be told of anything: their tables are there, are
  * followed, are in Supabase's publication where that decides, and their columns are for the role to
- * read. Asked for many channels at once, after their joins were answered; what is wrong is told, and
- * the channel stays: a table may be added later. */
+ * read. Asked for many channels at once, after their joins were answered; what is wrong is told,
+ * and the channel stays: a table may be added later. */
 #ifndef PGHERALD_REALTIME_SUBSCRIPTIONS_H
 #define PGHERALD_REALTIME_SUBSCRIPTIONS_H
 

@@ -20,9 +20,9 @@ enum result stream_message_parse(struct str bytes, struct stream_message *out,
 
 #define STREAM_FEEDBACK_BYTES 34
 
-/* A standby status update: what was received, what is durable, and now in microseconds since 1970.
- */
+/* A standby status update: what was received, what is durable, now in microseconds since 1970, and
+ * whether the server shall answer at once. */
 void stream_feedback_write(char out[STREAM_FEEDBACK_BYTES], lsn_t received, lsn_t durable,
-                           int64_t now_us);
+                           int64_t now_us, bool wants_reply);
 
 #endif

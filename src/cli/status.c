@@ -10,6 +10,7 @@
 #include "cli/facts.h"
 #include "cli/fetch.h"
 #include "daemon/roles.h"
+#include "daemon/slot_watch.h"
 #include "embedded.h"
 #include "token/sign.h"
 
@@ -52,6 +53,15 @@ static json_t *text_or_null(const char *text)
     return text[0] ? json_string(text) : json_null();
 }
 
+static enum slot_level level_of(const struct status *status, const struct slot_facts *slot)
+{
+    const struct slot_facts_watched watched = {slot->exists, str_c(slot->wal_status),
+                                               (uint64_t)slot->retained_bytes, slot->has_safe_size,
+                                               slot->safe_size > 0 ? (uint64_t)slot->safe_size : 0};
+
+    return slot_judge(status->config, &watched);
+}
+
 static void judge_slot(struct status *status, const struct slot_facts *slot)
 {
     const char *name = status->config->slot_name;
@@ -68,6 +78,11 @@ static void judge_slot(struct status *status, const struct slot_facts *slot)
                 "slot %s is about to be lost: the server will remove WAL it still needs at its "
                 "next checkpoint",
                 name);
+    else if (level_of(status, slot) >= SLOT_CRITICAL)
+        problem(status,
+                "slot %s keeps %lld bytes of WAL, which is critical: see that the daemon catches "
+                "up, or make room on the server's disk",
+                name, slot->retained_bytes);
 }
 
 static enum result add_slot(struct status *status, struct pg_sync *conn, struct err *err)
@@ -79,13 +94,13 @@ static enum result add_slot(struct status *status, struct pg_sync *conn, struct 
     judge_slot(status, &slot);
     json_object_set_new(
         status->root, "slot",
-        json_pack("{s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "name", status->config->slot_name,
-                  "exists", slot.exists, "active", slot.active, "wal_status",
-                  text_or_null(slot.wal_status), "safe_wal_size",
-                  slot.has_safe_size ? json_integer(slot.safe_size) : json_null(), "restart_lsn",
-                  text_or_null(slot.restart_lsn), "confirmed_flush_lsn",
-                  text_or_null(slot.confirmed_lsn), "retained_bytes",
-                  slot.exists ? json_integer(slot.retained_bytes) : json_null()));
+        json_pack(
+            "{s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "name", status->config->slot_name,
+            "level", slot_level_name(level_of(status, &slot)), "exists", slot.exists, "active",
+            slot.active, "wal_status", text_or_null(slot.wal_status), "safe_wal_size",
+            slot.has_safe_size ? json_integer(slot.safe_size) : json_null(), "restart_lsn",
+            text_or_null(slot.restart_lsn), "confirmed_flush_lsn", text_or_null(slot.confirmed_lsn),
+            "retained_bytes", slot.exists ? json_integer(slot.retained_bytes) : json_null()));
     json_object_set_new(
         status->root, "lag",
         json_pack("{s:o}", "bytes", slot.exists ? json_integer(slot.lag_bytes) : json_null()));
@@ -279,10 +294,11 @@ static void print_slot(const json_t *root)
         puts(slot ? "slot        does not exist" : "slot        not known");
         return;
     }
-    printf("slot        %s: %s, %s, confirmed %s, keeps %lld bytes of WAL", string(slot, "name"),
+    printf("slot        %s: %s, %s, confirmed %s, keeps %lld bytes of WAL (%s)",
+           string(slot, "name"),
            json_is_true(json_object_get(slot, "active")) ? "in use" : "not in use",
            string(slot, "wal_status"), string(slot, "confirmed_flush_lsn"),
-           (long long)number(slot, "retained_bytes"));
+           (long long)number(slot, "retained_bytes"), string(slot, "level"));
     if (json_is_integer(json_object_get(slot, "safe_wal_size")))
         printf(", %lld more are safe", (long long)number(slot, "safe_wal_size"));
     printf("\nlag         %lld bytes", (long long)number(lag, "bytes"));

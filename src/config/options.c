@@ -250,7 +250,45 @@ const struct option options[] = {
      .standard = "10s",
      .min = 100,
      .max = 10 * 60 * SECOND,
-     .help = "How often the server is told what is safe. Keep it well below wal_sender_timeout."},
+     .help = "How often the server is told what is safe. Keep it below stream_timeout."},
+    {.name = "stream_timeout",
+     .kind = OPTION_DURATION,
+     TARGET(stream_timeout_ms),
+     .standard = "30s",
+     .min = 1 * SECOND,
+     .max = 1 * HOUR,
+     .help =
+         "How long the server may be silent. It is asked for a sign of life after half of this;\n"
+         "if none comes, the connection is taken for dead and made anew. The server gives us as\n"
+         "long (wal_sender_timeout): so soon the slot is free when this process is gone unheard."},
+    {.name = "slot_warning",
+     .kind = OPTION_SIZE,
+     TARGET(slot_warning_bytes),
+     .standard = "1G",
+     .min = 0,
+     .max = 1024 * 1024 * GIB,
+     .help =
+         "WAL that the server keeps for the slot before the log and the metrics warn; 0 is never."},
+    {.name = "slot_critical",
+     .kind = OPTION_SIZE,
+     TARGET(slot_critical_bytes),
+     .standard = "8G",
+     .min = 0,
+     .max = 1024 * 1024 * GIB,
+     .help = "The same, before `pgherald status` and the log call it critical; 0 is never."},
+    {.name = "slot_drop_beyond",
+     .kind = OPTION_SIZE,
+     TARGET(slot_drop_beyond_bytes),
+     .standard = "0",
+     .min = 0,
+     .max = 1024 * 1024 * GIB,
+     .help =
+         "The last resort: beyond this the daemon drops the slot, so that the database's disk "
+         "does\n"
+         "not fill, and the database stops. What was not read by then is lost to pgherald, and "
+         "the\n"
+         "trail says so. 0 is never. The server's own max_slot_wal_keep_size does the same, also\n"
+         "while no daemon runs."},
     {.name = "shutdown_timeout",
      .kind = OPTION_DURATION,
      TARGET(shutdown_timeout_ms),

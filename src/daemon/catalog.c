@@ -230,7 +230,7 @@ struct catalog *catalog_load(uv_loop_t *loop, const struct config *config, uint3
 {
     static const struct pg_conn_events conn_events = {on_open, on_lost, NULL};
     const struct pg_conn_options options = {config->database_url, "pgherald catalog", false,
-                                            CONNECT_TIMEOUT_MS};
+                                            CONNECT_TIMEOUT_MS, 0};
     struct catalog *catalog = mem_alloc(sizeof(*catalog));
 
     catalog->events = *events;

@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "daemon/pipeline.h"
 #include "daemon/roles.h"
+#include "daemon/slot_watch.h"
 #include "dispatch/dispatch.h"
 #include "jobs/jobs.h"
 #include "realtime/loops.h"
@@ -35,6 +36,7 @@ struct daemon {
     struct dispatch *dispatch;
     struct jobs *jobs;
     struct pipeline *pipeline;
+    struct slot_watch *slot_watch;
 };
 
 /* The pipeline's doors */
@@ -274,11 +276,14 @@ int daemon_run(const struct config *config, const char *config_path, lsn_t endpo
     open_loop(&daemon);
     if (start_loops(&daemon, endpos, &err) == OK) {
         log_started(&daemon);
+        if (daemon.pipeline)
+            daemon.slot_watch = slot_watch_start(&daemon.loop, config, &daemon.stats);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
     } else {
         log_error("daemon", "could not start", log_err(&err));
         daemon.exit_code = EX_OSERR;
     }
+    slot_watch_stop(daemon.slot_watch);
     stop_loops(&daemon);
     close_loop(&daemon);
     config_free(daemon.latest);

@@ -37,6 +37,7 @@ struct pg_conn {
     bool copy_ended;
     bool wants_room;
     bool paused;
+    uint64_t reads;
 };
 
 static void run_next(struct pg_conn *conn);
@@ -299,6 +300,14 @@ static void on_kick(uv_timer_t *timer)
     }
 }
 
+static void add_patience(struct pg_conn *conn, unsigned ms)
+{
+    char setting[64];
+
+    snprintf(setting, sizeof(setting), "wal_sender_timeout=%u", ms);
+    pg_params_add_setting(&conn->params, setting);
+}
+
 struct pg_conn *pg_conn_open(uv_loop_t *loop, const struct pg_conn_options *options,
                              const struct pg_conn_events *events, void *arg)
 {
@@ -316,6 +325,8 @@ struct pg_conn *pg_conn_open(uv_loop_t *loop, const struct pg_conn_options *opti
     if (pg_params_init(&conn->params, options->database_url, options->application_name,
                        options->replication, &err) != OK)
         log_error("pg", "bad database_url", log_err(&err));
+    else if (options->wal_sender_timeout_ms > 0)
+        add_patience(conn, options->wal_sender_timeout_ms);
     uv_timer_start(&conn->timeout, on_timeout, options->connect_timeout_ms,
                    options->connect_timeout_ms);
     uv_timer_start(&conn->kick, on_kick, 0, 0);
@@ -574,12 +585,17 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 {
     struct pg_conn *conn = poll->data;
 
+    if (status < 0)
+        conn->poll_events = 0; /* libuv has stopped polling */
     if (conn->state == CONN_CONNECTING) {
         continue_connecting(conn);
         return;
     }
-    if (status < 0)
-        events = UV_READABLE; /* libpq finds out what is wrong */
+    if (status < 0) {
+        /* libpq finds out what is wrong, after all that came before it has been read */
+        update_events(conn);
+        events = conn->paused ? 0 : UV_READABLE;
+    }
     if (conn->state == CONN_OPEN && (events & UV_WRITABLE))
         on_writable(conn);
     if (conn->state != CONN_OPEN || !(events & UV_READABLE))
@@ -588,11 +604,17 @@ static void on_socket(uv_poll_t *poll, int status, int events)
         lose_with_libpq(conn);
         return;
     }
+    conn->reads++;
     if (conn->flush_pending)
         flush(conn);
     if (conn->state == CONN_OPEN)
         process_input(conn);
     hand_out_notifications(conn);
+}
+
+uint64_t pg_conn_reads(const struct pg_conn *conn)
+{
+    return conn->reads;
 }
 
 int pg_conn_server_version(const struct pg_conn *conn)

@@ -35,7 +35,7 @@ void pg_params_set(struct pg_params *params, const char *keyword, const char *va
     params->values[params->count++] = mem_strdup(value);
 }
 
-static void add_session_settings(struct pg_params *params)
+static void add_options(struct pg_params *params, const char *more)
 {
     const char *own = pg_params_get(params, "options");
     struct buf options;
@@ -45,9 +45,33 @@ static void add_session_settings(struct pg_params *params)
         buf_add_c(&options, own);
         buf_add_char(&options, ' ');
     }
-    buf_add_c(&options, SESSION_SETTINGS);
+    buf_add_c(&options, more);
     pg_params_set(params, "options", buf_str(&options).data);
     buf_fini(&options);
+}
+
+void pg_params_add_setting(struct pg_params *params, const char *setting)
+{
+    struct buf option;
+
+    buf_init(&option, 256);
+    buf_addf(&option, "-c %s", setting);
+    add_options(params, buf_str(&option).data);
+    buf_fini(&option);
+}
+
+/* A peer that is gone without a word is noticed within about a minute, sending or waiting. libpq
+ * and the system leave that to hours. */
+static void add_keepalives(struct pg_params *params)
+{
+    static const char *const defaults[][2] = {{"keepalives_idle", "30"},
+                                              {"keepalives_interval", "10"},
+                                              {"keepalives_count", "3"},
+                                              {"tcp_user_timeout", "60000"}};
+
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+        if (!pg_params_get(params, defaults[i][0]))
+            pg_params_set(params, defaults[i][0], defaults[i][1]);
 }
 
 enum result pg_params_init(struct pg_params *params, const char *database_url,
@@ -72,7 +96,8 @@ enum result pg_params_init(struct pg_params *params, const char *database_url,
     pg_params_set(params, "client_encoding", "UTF8");
     if (replication)
         pg_params_set(params, "replication", "database");
-    add_session_settings(params);
+    add_options(params, SESSION_SETTINGS);
+    add_keepalives(params);
     return OK;
 }
 

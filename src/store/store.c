@@ -490,7 +490,7 @@ struct store *store_open(uv_loop_t *loop, const struct config *config, struct st
 {
     static const struct pg_conn_events conn_events = {on_open, on_conn_lost, NULL};
     const struct pg_conn_options options = {config->database_url, "pgherald store", false,
-                                            CONNECT_TIMEOUT_MS};
+                                            CONNECT_TIMEOUT_MS, 0};
     struct store *store = mem_alloc(sizeof(*store));
 
     store->config = config;

@@ -40,12 +40,12 @@ enum result stream_message_parse(struct str bytes, struct stream_message *out, s
 }
 
 void stream_feedback_write(char out[STREAM_FEEDBACK_BYTES], lsn_t received, lsn_t durable,
-                           int64_t now_us)
+                           int64_t now_us, bool wants_reply)
 {
     out[0] = 'r';
     write_be64(out + 1, received);
     write_be64(out + 9, durable);
     write_be64(out + 17, durable);
     write_be64(out + 25, (uint64_t)(now_us - CLOCK_PG_EPOCH_US));
-    out[33] = 0; /* no reply wanted */
+    out[33] = wants_reply;
 }

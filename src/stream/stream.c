@@ -21,12 +21,16 @@ struct stream {
     struct pg_conn *conn;
     uv_timer_t feedback_timer; /* the longest silence */
     uv_timer_t confirm_timer;  /* a confirmation that the server does not know yet */
+    uv_timer_t silence_timer;  /* how long the server may be silent, twice */
     unsigned open_handles;
     struct buf statement;
     lsn_t received;  /* the furthest position that the server told us of */
     lsn_t confirmed; /* everything below is durable */
     bool started;
     bool closed;
+    bool paused;
+    bool asked;     /* for a sign of life */
+    uint64_t heard; /* pg_conn_reads() when the silence timer was last here */
 };
 
 static void lose(struct stream *stream, const struct err *err)
@@ -35,15 +39,41 @@ static void lose(struct stream *stream, const struct err *err)
     stream->events.on_lost(stream->arg, err);
 }
 
-void stream_send_feedback(struct stream *stream)
+static void send_feedback(struct stream *stream, bool wants_reply)
 {
     char message[STREAM_FEEDBACK_BYTES];
 
     if (!stream->started)
         return;
-    stream_feedback_write(message, stream->received, stream->confirmed, clock_now_us());
+    stream_feedback_write(message, stream->received, stream->confirmed, clock_now_us(),
+                          wants_reply);
     pg_conn_stream_send(stream->conn, str_from(message, sizeof(message)));
     uv_timer_again(&stream->feedback_timer);
+}
+
+void stream_send_feedback(struct stream *stream)
+{
+    send_feedback(stream, false);
+}
+
+/* A connection that is cut off without a word, by a firewall or a host that is gone, looks like a
+ * quiet server. What is not read because of a pause is no silence. */
+static void on_silence_timer(uv_timer_t *timer)
+{
+    struct stream *stream = timer->data;
+    struct err err;
+
+    if (stream->paused || stream->heard != pg_conn_reads(stream->conn)) {
+        stream->heard = pg_conn_reads(stream->conn);
+        stream->asked = false;
+    } else if (!stream->asked) {
+        stream->asked = true;
+        send_feedback(stream, true);
+    } else {
+        err_set(&err, "the server has been silent for stream_timeout (%u ms) and does not answer",
+                stream->config->stream_timeout_ms);
+        lose(stream, &err);
+    }
 }
 
 static void on_feedback_timer(uv_timer_t *timer)
@@ -51,12 +81,16 @@ static void on_feedback_timer(uv_timer_t *timer)
     stream_send_feedback(timer->data);
 }
 
+/* The server's question for a sign of life waits behind all the data that is on its way, so an
+ * answer may come too late: we speak four times within its patience without being asked. */
 static void set_feedback_interval(struct stream *stream, unsigned longest_ms)
 {
     unsigned ms = stream->config->feedback_interval_ms;
 
     if (ms > longest_ms)
         ms = longest_ms;
+    if (ms > stream->config->stream_timeout_ms / 4)
+        ms = stream->config->stream_timeout_ms / 4;
     uv_timer_start(&stream->feedback_timer, on_feedback_timer, ms, ms);
 }
 
@@ -67,6 +101,8 @@ static void on_start(void *arg)
     stream->started = true;
     stat_set(&stream->stats->stream_up, 1);
     set_feedback_interval(stream, stream->config->feedback_interval_ms);
+    uv_timer_start(&stream->silence_timer, on_silence_timer, stream->config->stream_timeout_ms / 2,
+                   stream->config->stream_timeout_ms / 2);
     stream->events.on_start(stream->arg);
 }
 
@@ -131,8 +167,11 @@ struct stream *stream_open(uv_loop_t *loop, const struct config *config, enum co
                            struct stats *stats, const struct stream_events *events, void *arg)
 {
     static const struct pg_conn_events conn_events = {on_open, on_lost, NULL};
-    const struct pg_conn_options options = {config->database_url, "pgherald stream", true,
-                                            CONNECT_TIMEOUT_MS};
+    const struct pg_conn_options options = {.database_url = config->database_url,
+                                            .application_name = "pgherald stream",
+                                            .replication = true,
+                                            .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                            .wal_sender_timeout_ms = config->stream_timeout_ms};
     struct stream *stream = mem_alloc(sizeof(*stream));
 
     stream->config = config;
@@ -145,7 +184,9 @@ struct stream *stream_open(uv_loop_t *loop, const struct config *config, enum co
     stream->feedback_timer.data = stream;
     uv_timer_init(loop, &stream->confirm_timer);
     stream->confirm_timer.data = stream;
-    stream->open_handles = 2;
+    uv_timer_init(loop, &stream->silence_timer);
+    stream->silence_timer.data = stream;
+    stream->open_handles = 3;
     stream->conn = pg_conn_open(loop, &options, &conn_events, stream);
     return stream;
 }
@@ -172,6 +213,7 @@ void stream_close(struct stream *stream)
     pg_conn_close(stream->conn);
     uv_close((uv_handle_t *)&stream->feedback_timer, on_timer_closed);
     uv_close((uv_handle_t *)&stream->confirm_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&stream->silence_timer, on_timer_closed);
 }
 
 void stream_confirm(struct stream *stream, lsn_t lsn)
@@ -185,12 +227,15 @@ void stream_confirm(struct stream *stream, lsn_t lsn)
 
 void stream_pause(struct stream *stream)
 {
+    stream->paused = true;
     set_feedback_interval(stream, PAUSED_FEEDBACK_MS);
     pg_conn_stream_pause(stream->conn);
 }
 
 void stream_resume(struct stream *stream)
 {
+    stream->paused = false;
+    stream->heard = 0; /* the silence begins now */
     set_feedback_interval(stream, stream->config->feedback_interval_ms);
     pg_conn_stream_resume(stream->conn);
 }

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(message.payload.data + message.payload.len == bytes.data + bytes.len, bytes);
     else
         REQUIRE(message.payload.len == 0, bytes);
-    stream_feedback_write(feedback, message.wal_end, message.wal_end, 0);
+    stream_feedback_write(feedback, message.wal_end, message.wal_end, 0, message.reply_requested);
     REQUIRE(feedback[0] == 'r', bytes);
     return 0;
 }

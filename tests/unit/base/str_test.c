@@ -246,10 +246,14 @@ static void keeps_characters_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compares),         cmocka_unit_test(finds_ends),
-        cmocka_unit_test(splits_and_trims), cmocka_unit_test(globs),
-        cmocka_unit_test(reads_numbers),    cmocka_unit_test(reads_uuids),
-        cmocka_unit_test(knows_utf8),       cmocka_unit_test(copies),
+        cmocka_unit_test(compares),
+        cmocka_unit_test(finds_ends),
+        cmocka_unit_test(splits_and_trims),
+        cmocka_unit_test(globs),
+        cmocka_unit_test(reads_numbers),
+        cmocka_unit_test(reads_uuids),
+        cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(copies),
         cmocka_unit_test(keeps_characters_whole),
     };
 

@@ -92,11 +92,13 @@ static void test_feedback(void **state)
 
     (void)state;
     stream_feedback_write(out, UINT64_C(0x0102030405060708), UINT64_C(0x1112131415161718),
-                          CLOCK_PG_EPOCH_US + 5);
+                          CLOCK_PG_EPOCH_US + 5, false);
     check_bytes("received; durable twice, as flushed and as applied; the time; no reply wanted",
                 str_from(out, sizeof(out)),
                 STR("r\1\2\3\4\5\6\7\x08\x11\x12\x13\x14\x15\x16\x17\x18"
                     "\x11\x12\x13\x14\x15\x16\x17\x18\0\0\0\0\0\0\0\5\0"));
+    stream_feedback_write(out, 0, 0, CLOCK_PG_EPOCH_US, true);
+    assert_int_equal(out[STREAM_FEEDBACK_BYTES - 1], 1);
 }
 
 int main(void)
