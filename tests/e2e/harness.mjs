@@ -6,13 +6,13 @@
 import { spawn, execFileSync } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { createServer } from "node:net";
-import { readFileSync, mkdtempSync, openSync, closeSync, rmSync } from "node:fs";
+import { readFileSync, mkdtempSync, openSync, closeSync, rmSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 
-const top = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+export const top = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 // The output plugin that this run tries: PGHERALD_PLUGIN=pgoutput tests/e2e/run.sh
 export const plugin = process.env.PGHERALD_PLUGIN || "wal2json";
 export const binary = resolve(process.env.PGHERALD_BINARY ?? join(top, "build/pgherald"));
@@ -36,6 +36,15 @@ process.once("exit", (code) => {
 export function temporaryFolder(name) {
   folders.push(mkdtempSync(join(tmpdir(), `pgherald-${name}-`)));
   return folders.at(-1);
+}
+
+// A library of our own, from tests/e2e/NAME.c, for LD_PRELOAD: everybody may read it.
+export function preloadable(name) {
+  const folder = temporaryFolder(name);
+  chmodSync(folder, 0o755);
+  const library = join(folder, `${name}.so`);
+  execFileSync("cc", ["-shared", "-fPIC", "-o", library, join(top, `tests/e2e/${name}.c`), "-ldl"]);
+  return library;
 }
 
 export function freePort() {
@@ -81,25 +90,28 @@ export function jwt(secret, claims) {
 // A private cluster: the shared one of the run, or one of its own (`own`), which may be stopped,
 // killed and started again.
 export class Cluster {
-  static async start({ own = false } = {}) {
+  // `environment` is what its processes get on top.
+  static async start({ own = false, environment = {} } = {}) {
     if (!own && process.env.PGHERALD_TEST_CLUSTER) {
       return new Cluster(Number(process.env.PGHERALD_TEST_CLUSTER), null);
     }
     const folder = temporaryFolder("e2e");
-    const cluster = new Cluster(await freePort(), folder);
+    const cluster = new Cluster(await freePort(), folder, environment);
     cluster.script("start");
     return cluster;
   }
 
-  constructor(port, folder) {
+  constructor(port, folder, environment) {
     this.port = port;
     this.folder = folder;
+    this.environment = environment;
   }
 
   script(verb, ...rest) {
     return execFileSync(join(top, "scripts/cluster.sh"), [verb, this.folder, String(this.port), ...rest], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...this.environment },
     });
   }
 
@@ -170,7 +182,7 @@ export class Env {
   }
 
   get environment() {
-    const environment = { ...process.env };
+    const environment = { ...process.env, ...this.preloaded };
     for (const [key, value] of Object.entries(this.settings)) {
       environment[`PGHERALD_${key.toUpperCase()}`] = value;
     }

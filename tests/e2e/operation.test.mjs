@@ -236,8 +236,7 @@ test("what was idle while a batch committed is confirmed once it has", async (t)
 });
 
 test("a stalled store holds up the stream, not the connection, also on a server with little patience", async (t) => {
-  const impatient = ({ db, name }) => db.query(`alter database ${name} set wal_sender_timeout = '2500ms'`);
-  const env = await start(t, { before: impatient, config: { store_buffer: "64k" } });
+  const env = await start(t, { config: { store_buffer: "64k", stream_timeout: "2500ms" } });
   const walsender = async () => (await env.row("select active_pid from pg_replication_slots where slot_name = $1", [env.name])).active_pid;
   const pid = await walsender();
   await env.db.query("create table public.flood (id int primary key, filler text)");
