@@ -1,5 +1,5 @@
-// From a backlog into audit_logs, beside the two ceilings, in one run: pg_recvlogical draining the
-// same backlog, and COPY loading the same rows into the same kind of table.
+// From a backlog into audit_logs, by both output plugins, beside the two ceilings, in one run:
+// pg_recvlogical draining the same backlog, and COPY loading the same rows into the same kind of table.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -42,10 +42,28 @@ async function makeBacklog(env) {
   end $$`);
 }
 
-async function drainWithRecvlogical(env, slot, endpos) {
-  const options = ["format-version=2", "include-xids=true", "include-timestamp=true", "include-lsn=true", "include-types=false", "include-type-oids=true", "include-pk=true", "add-tables=public.*"];
+const wal2json = ["format-version=2", "include-xids=true", "include-timestamp=true", "include-lsn=true", "include-types=false", "include-type-oids=true", "include-pk=true", "add-tables=public.*"];
+const pgoutput = ["proto_version=1", "messages=true", "publication_names=pgherald,pgherald_inserts"];
+
+async function drainWithRecvlogical(env, slot, endpos, options) {
   const args = ["-d", env.cluster.url(env.name), "--slot", slot, "--start", "--endpos", endpos, "-f", "/dev/null"];
-  return timed("pg_recvlogical", "pg_recvlogical", args.concat(options.flatMap((option) => ["-o", option])));
+  const seconds = timed("pg_recvlogical", "pg_recvlogical", args.concat(options.flatMap((option) => ["-o", option])));
+  await env.db.query("select pg_drop_replication_slot($1)", [slot]);
+  await env.db.query("checkpoint");
+  return seconds;
+}
+
+// Every change is an entry then.
+async function drainWithPgherald(env, endpos) {
+  const { before } = await env.row("select count(*)::int as before from public.audit_logs");
+  const from = process.hrtime.bigint();
+  await env.run(["--endpos", endpos], { ready: false });
+  const { code } = await env.exited;
+  const seconds = Number(process.hrtime.bigint() - from) / 1e9;
+  if (code !== 0) throw new Error(`pgherald exited with ${code}:\n${env.logText()}`);
+  const { after } = await env.row("select count(*)::int as after from public.audit_logs");
+  if (after - before < CHANGES) throw new Error(`${after - before} audit rows, wanted ${CHANGES}`);
+  return seconds;
 }
 
 async function loadWithCopy(env) {
@@ -68,28 +86,39 @@ async function loadWithCopy(env) {
 export async function run(cluster) {
   const env = await Env.start({ cluster, seed: false, daemon: false });
   try {
-    await env.db.query("select pg_create_logical_replication_slot($1, 'wal2json')", [`${env.name}_r`]);
+    const own = { ...env.settings };
+    const other = { ...own, slot_name: `${env.name}_p`, plugin: "pgoutput" };
+    env.settings = other;
+    await env.init();
+    for (const plugin of ["wal2json", "pgoutput"]) {
+      await env.db.query("select pg_create_logical_replication_slot($1, $2)", [`${env.name}_${plugin}`, plugin]);
+    }
     await makeBacklog(env);
     const { lsn } = await env.row("select pg_current_wal_lsn()::text as lsn");
     await env.db.query("checkpoint");
-    const receive = await drainWithRecvlogical(env, `${env.name}_r`, lsn);
-    await env.db.query("select pg_drop_replication_slot($1)", [`${env.name}_r`]);
-    await env.db.query("checkpoint");
-    const from = process.hrtime.bigint();
-    await env.run(["--endpos", lsn], { ready: false });
-    const { code } = await env.exited;
-    const herald = Number(process.hrtime.bigint() - from) / 1e9;
-    if (code !== 0) throw new Error(`pgherald exited with ${code}:\n${env.logText()}`);
-    const { n, bytes } = await env.row("select count(*)::int as n, pg_total_relation_size('public.audit_logs')::text as bytes from public.audit_logs");
-    if (n < CHANGES) throw new Error(`${n} audit rows, wanted ${CHANGES}`);
+    const receive = await drainWithRecvlogical(env, `${env.name}_wal2json`, lsn, wal2json);
+    const receiveOther = await drainWithRecvlogical(env, `${env.name}_pgoutput`, lsn, pgoutput);
+    env.settings = own;
+    const herald = await drainWithPgherald(env, lsn);
     const copy = await loadWithCopy(env);
-    const slower = Math.max(receive, copy.seconds);
+    env.settings = other;
+    const heraldOther = await drainWithPgherald(env, lsn);
+    await env.db.query("select pg_drop_replication_slot($1)", [other.slot_name]);
+    env.settings = own;
+    const row = (what, seconds, ceiling) => ({
+      what,
+      seconds,
+      rate: CHANGES / seconds,
+      ...(ceiling && { ratio: seconds / Math.max(ceiling, copy.seconds), aim: "<= 1.5 x the slower of pg_recvlogical and COPY" }),
+    });
     return {
       name: "backlog",
       rows: [
-        { what: "pg_recvlogical to /dev/null", seconds: receive, rate: CHANGES / receive },
-        { what: "COPY of the same rows", seconds: copy.seconds, rate: CHANGES / copy.seconds },
-        { what: "pgherald into audit_logs", seconds: herald, rate: CHANGES / herald, ratio: herald / slower, aim: "<= 1.5 x the slower of both" },
+        row("pg_recvlogical to /dev/null, wal2json", receive),
+        row("pg_recvlogical to /dev/null, pgoutput", receiveOther),
+        row("COPY of the same rows", copy.seconds),
+        row("pgherald into audit_logs, wal2json", herald, receive),
+        row("pgherald into audit_logs, pgoutput", heraldOther, receiveOther),
       ],
     };
   } finally {

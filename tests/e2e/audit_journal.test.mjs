@@ -4,7 +4,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Cluster, Env, eventually, temporaryFolder } from "./harness.mjs";
+import { Cluster, Env, eventually, plugin, temporaryFolder } from "./harness.mjs";
 
 let cluster;
 
@@ -27,7 +27,7 @@ const last = async (env, action) => (await journal(env)).filter((entry) => entry
 const drop = (env) => eventually(() => env.db.query("select pg_drop_replication_slot($1)", [env.name]), "the slot to be free");
 const remake = async (env) => {
   await drop(env);
-  await env.db.query("select pg_create_logical_replication_slot($1, 'wal2json')", [env.name]);
+  await env.db.query("select pg_create_logical_replication_slot($1, $2)", [env.name, plugin]);
 };
 
 test("start, reload and stop are entries, once each, with what changed and without secrets", async (t) => {

@@ -272,3 +272,43 @@ test("where wal2json is not let in, auto takes pgoutput; doctor tells what it la
   await env.caughtUp();
   assert.equal((await env.row("select count(*)::int as n from public.audit_logs where resource_type = 'public.hidden'")).n, 1);
 });
+
+test("without a superuser: tables are published at each start, and init and doctor say so", async (t) => {
+  const env = await Env.start({ seed: false, init: false, daemon: false, config: { plugin: "pgoutput" } });
+  const role = `${env.name}_owner`;
+  t.after(async () => {
+    await env.stop();
+    await env.admin(`drop role ${role}`);
+  });
+  for (const name of ["anon", "authenticated", "service_role bypassrls"]) {
+    await env.admin(`do $$ begin create role ${name} nologin; exception when duplicate_object then null; end $$`);
+  }
+  await env.admin(`create role ${role} login replication; grant anon, authenticated, service_role to ${role}`);
+  await env.admin(`alter database ${env.name} owner to ${role}`);
+  await env.db.query("create table public.of_another (id int primary key)");
+  const own = await env.connect();
+  t.after(() => own.end());
+  await own.query(`set role ${role}; create table public.early (id int primary key)`);
+  env.settings.database_url = env.settings.database_url.replace("postgres@", `${role}@`);
+  const { code, stdout } = await env.command("init");
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /NO CHANGES of public.of_another are seen: it is owned by postgres/);
+  assert.match(stdout, /A TABLE THAT IS MADE LATER is not seen before the daemon starts again/);
+  await env.run();
+  await own.query("insert into public.early values (1); create table public.late (id int primary key); insert into public.late values (2)");
+  await env.caughtUp();
+  const doctor = JSON.parse((await env.command("doctor", "--json")).stdout).checks.filter(({ name }) => name === "publication");
+  assert.deepEqual(doctor.map(({ status, found }) => [status, found]).sort(), [
+    ["fail", "no changes of public.of_another are seen: it is owned by postgres: only the owner can publish it"],
+    ["fail", "public.late is in no publication, so its changes are not seen"],
+    ["warn", "a table that is made from now on is published only when the daemon starts or pgherald init is run"],
+  ]);
+  await env.kill("SIGTERM");
+  await env.run();
+  await own.query("insert into public.late values (3)");
+  await env.caughtUp();
+  assert.deepEqual(
+    (await env.rows("select resource_type, resource_id from public.audit_logs where resource_type in ('public.early', 'public.late') order by id")).map((row) => Object.values(row)),
+    [["public.early", "1"], ["public.late", "3"]],
+  );
+});
