@@ -67,7 +67,7 @@ test("retention, hold and erasure under load lose nothing else", async (t) => {
   assert.deepEqual(await count("2020-02"), { "public.old": 4000 });
   assert.deepEqual(await count("2020-03"), { "public.old": 4000, "public.noisy": 2000 });
 
-  // all at once: two erasures, a second term, holds that come and go, partitions ahead
+  // all at once: two erasures, a second term, holds that come and go, partitions ahead, and the daemon dies
   await env.db.query(`
     insert into public.audit_logs (occurred_at, commit_lsn, ordinal, action, resource_type, resource_id)
     select '2019-01-01Z'::timestamptz + n * interval '1 day', '0/1', n, 'insert', case n % 2 when 0 then 'public.noisy' else 'public.old' end, 'd' || n
@@ -86,6 +86,7 @@ test("retention, hold and erasure under load lose nothing else", async (t) => {
       }
     })(),
     others[3].query("select pgherald.ensure_audit_partitions(12)"),
+    env.kill("SIGKILL").then(() => env.run()),
   ]);
   await Promise.all(others.map((db) => db.end()));
   assert.deepEqual([erased.held, again.held], [held, held]);
