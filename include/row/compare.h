@@ -55,7 +55,7 @@ bool operand_fits(const struct operand *operand, const struct type *type);
 
 /* Compares the text of a column with the operand. `type` may be NULL (unknown: by bytes, but if
  * `literal`, by what the text is). Returns false if the two cannot be compared (`abc` with a
- * number), which in SQL would be an error. */
+ * number, or what does not fit), which in SQL would be an error. */
 bool operand_compare(struct str text, bool literal, const struct type *type,
                      const struct operand *operand, int *order);
 

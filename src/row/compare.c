@@ -251,31 +251,6 @@ static bool compare_untyped(struct str text, bool literal, const struct operand 
     return true;
 }
 
-bool operand_compare(struct str text, bool literal, const struct type *type,
-                     const struct operand *operand, int *order)
-{
-    if (!type)
-        return compare_untyped(text, literal, operand, order);
-    switch (type->kind) {
-    case TYPE_NUMBER:
-        return compare_numbers(text, operand, order);
-    case TYPE_BOOL:
-        return compare_bools(text, operand, order);
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        compare_instants(text, type->kind == TYPE_TIMESTAMP, operand, order);
-        return true;
-    case TYPE_STRING:
-    case TYPE_JSON:
-    case TYPE_BYTEA:
-    case TYPE_ARRAY:
-    case TYPE_COMPOSITE:
-        compare_strings(text, type, operand, order);
-        return true;
-    }
-    return false;
-}
-
 static bool has_digit(struct str s)
 {
     for (size_t i = 0; i < s.len; i++)
@@ -303,4 +278,31 @@ bool operand_fits(const struct operand *operand, const struct type *type)
         return true;
     }
     return true;
+}
+
+bool operand_compare(struct str text, bool literal, const struct type *type,
+                     const struct operand *operand, int *order)
+{
+    if (!type)
+        return compare_untyped(text, literal, operand, order);
+    if (!operand_fits(operand, type))
+        return false;
+    switch (type->kind) {
+    case TYPE_NUMBER:
+        return compare_numbers(text, operand, order);
+    case TYPE_BOOL:
+        return compare_bools(text, operand, order);
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        compare_instants(text, type->kind == TYPE_TIMESTAMP, operand, order);
+        return true;
+    case TYPE_STRING:
+    case TYPE_JSON:
+    case TYPE_BYTEA:
+    case TYPE_ARRAY:
+    case TYPE_COMPOSITE:
+        compare_strings(text, type, operand, order);
+        return true;
+    }
+    return false;
 }

@@ -103,8 +103,17 @@ const filters = [
   ["i=gte.0,i=lt.100", "i >= 0 and i < 100"],
   ["b=is.true,t=not.like.a%,n=lt.2", "b is true and t not like 'a%' and n < 2"],
 ];
+// The same value, written in another way: such filters are found by an index of values.
+const otherwise = [
+  ["u=eq.AAAAAAAA-0000-4000-8000-000000000001", "u = 'aaaaaaaa-0000-4000-8000-000000000001'"],
+  ["i=eq.1.0", "i = 1"],
+  ["n=eq.150e-2", "n = 1.5"],
+  ["b=eq.on", "b"],
+  ["ts=eq.2026-01-01T14:00:00+02:00", "ts = '2026-01-01 12:00+00'"],
+  ["c=eq.ab   ", "c = 'ab'"],
+];
 const negated = filters.filter(([filter]) => !filter.includes(",i=") && !filter.includes(",t=")).map(([filter, sql]) => [filter.replace("=", "=not."), `not (${sql})`]);
-const every = [...filters, ...negated];
+const every = [...filters, ...otherwise, ...negated];
 const values = rows.map((row, i) => `(${i + 1}, ${row})`).join(", ");
 
 const expected = async (table) =>

@@ -27,6 +27,26 @@ static void try_row(const struct predicate *p, const struct types *types, enum c
     (void)predicate_matches(p, &change, types);
 }
 
+/* What is no number equals none. */
+static void try_misfit(const struct predicate *p, const struct types *types, struct str condition)
+{
+    struct str operand, column, value;
+
+    for (size_t n = 0; n < predicate_count(p); n++) {
+        REQUIRE(predicate_column(p, n).len > 0, condition);
+        (void)predicate_is_misfit(p, n, types_find(types, OID_UUID), &operand);
+        (void)predicate_is_misfit(p, n, types_find(types, OID_TIMESTAMPTZ), &operand);
+    }
+    if (predicate_is_equality(p, &column, &value) &&
+        predicate_is_misfit(p, 0, types_find(types, OID_NUMERIC), &operand)) {
+        const struct column number = {column, OID_NUMERIC, VALUE_LITERAL, STR("12.50")};
+        const struct change change = {.kind = CHANGE_INSERT, .record = {&number, 1}};
+
+        REQUIRE(!predicate_matches(p, &change, types), condition);
+        REQUIRE(str_eq(operand, value), condition);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct types *types;
@@ -43,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (predicate_is_equality(p, &column, &operand))
         REQUIRE(column.len > 0 && column.len + operand.len < condition.len, condition);
+    try_misfit(p, types, condition);
     try_row(p, types, CHANGE_INSERT, VALUE_TEXT, value);
     try_row(p, types, CHANGE_UPDATE, VALUE_ESCAPED, value);
     try_row(p, types, CHANGE_DELETE, VALUE_LITERAL, value);

@@ -384,6 +384,25 @@ static void knows_misfits(void **state)
         }
 }
 
+static void never_holds_for_a_misfit(void **state)
+{
+    static const char *const rows[] = {
+        "id=eq.undefined", "id=neq.undefined", "id=not.eq.undefined", "id=isdistinct.undefined",
+        "id=gt.",          "at=gt.now",        "at=lt.now",           "at=neq.now",
+        "progress=neq.x",  "done=neq.maybe",   "amount=lt.",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct predicate *p;
+        struct err err;
+
+        assert_int_equal(predicate_parse(str_c(rows[i]), &p, &err), OK);
+        CHECK(!predicate_matches(p, &update, types), rows[i]);
+        predicate_free(p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +413,7 @@ int main(void)
         cmocka_unit_test(has_limits),
         cmocka_unit_test(knows_equalities),
         cmocka_unit_test(knows_misfits),
+        cmocka_unit_test(never_holds_for_a_misfit),
     };
 
     return cmocka_run_group_tests_name("row/predicate", tests, make_types, drop_types);
