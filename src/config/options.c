@@ -235,8 +235,8 @@ const struct option options[] = {
      .standard = "20ms",
      .min = 0,
      .max = 60 * SECOND,
-     .help = "Or once it is so old, while more is waiting to be read. A quiet database never "
-             "waits: its changes are stored at once."},
+     .help = "Or once it is so old, while more comes. After a quiet moment of this length nothing "
+             "waits: changes are stored at once."},
     {.name = "store_buffer",
      .kind = OPTION_SIZE,
      TARGET(store_buffer_bytes),

@@ -32,6 +32,7 @@ struct store {
     void *arg;
     struct pg_conn *conn;
     uv_timer_t wait;
+    uint64_t closed_ms; /* when the last batch was; 0: none yet */
     enum store_state state;
 
     struct batch batches[2];
@@ -156,6 +157,13 @@ static bool waited_enough(const struct store *store, const struct batch *batch)
     return clock_monotonic_ms() - batch->started_ms >= store->config->batch_max_wait_ms;
 }
 
+/* After a quiet moment a batch leaves at once. While transactions come without end, one batch for
+ * each of them would cost the server a multiple of what their rows do. */
+static bool is_calm(const struct store *store)
+{
+    return clock_monotonic_ms() - store->closed_ms >= store->config->batch_max_wait_ms;
+}
+
 /* A batch is closed only between source transactions, and only when it could leave at once: while
  * another one is committing it may as well grow. */
 static bool should_close(const struct store *store)
@@ -164,14 +172,15 @@ static bool should_close(const struct store *store)
 
     if (store->in_transaction || batch_is_empty(batch) || store->wire_closed)
         return false;
-    return store->drained || batch_effects(batch) >= store->config->batch_max_changes ||
-           waited_enough(store, batch);
+    return (store->drained && is_calm(store)) || waited_enough(store, batch) ||
+           batch_effects(batch) >= store->config->batch_max_changes;
 }
 
 static void close_batch(struct store *store)
 {
     store->on_wire = store->filling;
     store->wire_closed = true;
+    store->closed_ms = clock_monotonic_ms();
     store->filling = &store->batches[store->filling == &store->batches[0]];
 }
 
@@ -471,16 +480,23 @@ static void advance(struct store *store)
     tell_room(store);
 }
 
-/* A batch that did not close by size or by a drained input closes a few milliseconds later. */
-static void on_wait(uv_timer_t *timer)
-{
-    advance(timer->data);
-}
+static void on_wait(uv_timer_t *timer);
 
+/* A batch that did not close by size or by a drained input closes a few milliseconds later. */
 static void arm_wait(struct store *store)
 {
     if (!batch_is_empty(store->filling) && !uv_is_active((uv_handle_t *)&store->wait))
         uv_timer_start(&store->wait, on_wait, store->config->batch_max_wait_ms, 0);
+}
+
+/* The loop's clock may be a millisecond ahead of ours: then it is asked once more. */
+static void on_wait(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+
+    advance(store);
+    if (!store->closed)
+        arm_wait(store);
 }
 
 /* The face */

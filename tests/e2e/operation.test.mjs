@@ -235,6 +235,20 @@ test("what was idle while a batch committed is confirmed once it has", async (t)
   await env.caughtUp(5000);
 });
 
+test("transactions that come without end share batches", async (t) => {
+  const env = await start(t);
+  await env.db.query("create table public.flow (id int primary key)");
+  await env.caughtUp();
+  await sleep(200);
+  const from = Date.now();
+  const { batches_total: before } = await env.stats();
+  for (let id = 0; id < 300; id++) await env.db.query("insert into public.flow values ($1)", [id]);
+  const ms = Date.now() - from;
+  await env.caughtUp();
+  const batches = (await env.stats()).batches_total - before;
+  assert.ok(batches <= ms / 20 + 3, `${batches} batches in ${ms} ms`);
+});
+
 test("a stalled store holds up the stream, not the connection, also on a server with little patience", async (t) => {
   const env = await start(t, { config: { store_buffer: "64k", stream_timeout: "2500ms" } });
   const walsender = async () => (await env.row("select active_pid from pg_replication_slots where slot_name = $1", [env.name])).active_pid;
