@@ -254,6 +254,23 @@ test("where wal2json is not let in, auto takes pgoutput; doctor tells what it la
     (await env.rows("select resource_type, new_values from public.audit_logs order by commit_lsn, ordinal")).filter(({ resource_type: name }) => /early|late/.test(name)),
     [{ resource_type: "public.early", new_values: { id: 1 } }, { resource_type: "public.late", new_values: { v: 2 } }],
   );
+  // DDL waits for DDL only where both change what is published
+  const [one, two] = [await env.connect(), await env.connect()];
+  t.after(() => Promise.all([one.end(), two.end()]));
+  const notices = [];
+  two.on("notice", ({ message }) => notices.push(message));
+  await one.query("begin; alter table public.early add column more int");
+  await two.query("set lock_timeout = '5s'; alter table public.late add column more int");
+  assert.deepEqual(notices, []); // it says so if it could not be published
+  await one.query("create table public.of_one (id int primary key)");
+  const made = two.query("set lock_timeout = '60s'; create table public.of_two (id int primary key); insert into public.of_two values (1)");
+  await eventually(async () => (await env.row("select count(*)::int as n from pg_locks where not granted")).n > 0, "the second to wait");
+  await one.query("insert into public.of_one values (1); commit");
+  await made;
+  assert.deepEqual(notices, []);
+  await env.caughtUp();
+  assert.equal((await env.row("select count(*)::int as n from public.audit_logs where resource_type in ('public.of_one', 'public.of_two')")).n, 2);
+  await env.db.query("drop table public.of_one, public.of_two; alter table public.early drop column more");
   const doctor = async () => JSON.parse((await env.command("doctor", "--json")).stdout).checks.filter(({ name }) => /plugin|publication/.test(name));
   assert.deepEqual((await doctor()).map(({ name, status, found }) => [name, status, found]), [
     ["output plugin", "ok", "pgoutput is allowed, the slot uses it"],
