@@ -101,6 +101,8 @@ format:
 install: $(BUILD)/pgherald
 	install -D -m 755 $(BUILD)/pgherald $(DESTDIR)$(prefix)/bin/pgherald
 	install -D -m 640 conf/pgherald.conf $(DESTDIR)$(prefix)/etc/pgherald.conf
+	install -d $(DESTDIR)$(prefix)/lib/systemd/system
+	sed 's|@prefix@|$(prefix)|' conf/pgherald.service >$(DESTDIR)$(prefix)/lib/systemd/system/pgherald.service
 
 clean:
 	rm -rf $(BUILD)

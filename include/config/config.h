@@ -31,6 +31,7 @@ enum config_plugin { PLUGIN_AUTO, PLUGIN_WAL2JSON, PLUGIN_PGOUTPUT };
 struct config {
     char *database_url;
     char *slot_name;
+    char *run_as; /* a user's name; empty: stay who we are */
     enum config_plugin plugin;
     char *publication;
     struct config_list schemas; /* whose tables are followed */

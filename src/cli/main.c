@@ -5,6 +5,7 @@
 #include "base/version.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
+#include "daemon/privileges.h"
 #include "daemon/roles.h"
 
 static int run_daemon(const struct config *config, const struct cli_args *args)
@@ -22,6 +23,10 @@ static int run_daemon(const struct config *config, const struct cli_args *args)
     if (endpos && !(roles & ROLE_PIPELINE)) {
         fputs("pgherald: --endpos needs the role pipeline\n", stderr);
         return EX_USAGE;
+    }
+    if (privileges_drop(config->run_as, &err) != OK) {
+        fprintf(stderr, "pgherald: %s\n", err.message);
+        return EX_CONFIG;
     }
     return daemon_run(config, cli_config_path(args), endpos, roles);
 }

@@ -168,6 +168,14 @@ const struct option options[] = {
      .max = 1 * HOUR,
      .help = "How often what API keys were used for is written down, in one statement."},
 
+    {.group = "Process",
+     .name = "run_as",
+     .kind = OPTION_TEXT,
+     TARGET(run_as),
+     .standard = "",
+     .help = "The user that `pgherald run` becomes if it is started as root. He has to be able to\n"
+             "read the files that are named here; ports below 1024 are not for him."},
+
     {.group = "Log, on stderr",
      .name = "log_level",
      .kind = OPTION_WORD,

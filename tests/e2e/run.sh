@@ -20,8 +20,8 @@ PATH=$top/tests/e2e/node_modules/.bin:$PATH
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/pgherald-e2e.XXXXXX")
 chmod 755 "$folder"
-# Another run may be looking for a port at this very moment.
-port=$(free_port $((54380 + RANDOM % 500)))
+# Another run may be looking for a port at this very moment; those from 32768 on are also lent to clients.
+port=$(free_port $((25000 + RANDOM % 5000)))
 # What the tests put into the temporary directory goes with the run.
 export TMPDIR=$folder/tmp
 mkdir -m 1777 "$TMPDIR"
