@@ -82,7 +82,7 @@ fi
 
 suite fuzz-corpus env FUZZ_BUILD="$build/fuzz-replay" bash tests/fuzz/replay.sh
 
-pg_port=$(free_port 54350)
+pg_port=$(free_port $((24000 + RANDOM % 900)))
 if scripts/cluster.sh start "$dir" "$pg_port"; then
   suite sql env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres bash tests/sql/run.sh
   if run_logged rls-property-build make --no-print-directory -s -j"$(nproc)" WERROR=1 "$build/tests/rls_property"; then
