@@ -337,7 +337,8 @@ $$;
 comment on function pgherald.export_page(text, bigint, timestamptz) is 'pgherald: entries of a partition that is to be dropped';
 revoke all on function pgherald.export_page(text, bigint, timestamptz) from public, anon, authenticated, service_role;
 
--- A waiting table is in a file: it is dropped, if the file has what it has.
+-- A waiting table is in a file: it is dropped, if the file has what it has, and no hold that was made since
+-- keeps what is nowhere else.
 create or replace function pgherald.finish_export(name text, host text, file text, entries bigint) returns void
 language plpgsql
 set search_path = ''
@@ -345,12 +346,24 @@ set lock_timeout = '3s'
 as $$
 declare
   there bigint;
+  is_held boolean;
 begin
+  perform pgherald.lock_audit_keep();
   execute format('lock table pgherald_audit.%I in access exclusive mode', name);
   execute format('select count(*) from pgherald_audit.%I', name) into there;
   if there <> entries then
     raise exception 'the file has % entries and pgherald_audit.% has %', entries, name, there
       using errcode = 'data_exception', hint = 'It is not dropped. Move the file away; the next run makes another.';
+  end if;
+  if exists (select 1 from pgherald.audit_holds h where h.released_at is null) then
+    execute format('select exists (
+      select 1 from pgherald_audit.%I e
+      where pgherald.audit_is_held(row(e.*)::public.audit_logs)
+        and not exists (select 1 from public.audit_logs a where a.id = e.id and a.occurred_at = e.occurred_at))', name) into is_held;
+    if is_held then
+      raise exception 'a hold keeps entries of pgherald_audit.%, which is in % now', name, file
+        using errcode = 'object_in_use', hint = 'It is dropped by the first run after the hold was lifted.';
+    end if;
   end if;
   update pgherald.audit_exports x
   set exported_at = now(), file = finish_export.host || ':' || finish_export.file, entries = finish_export.entries

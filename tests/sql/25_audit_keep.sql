@@ -288,6 +288,9 @@ select is((select count(*) from pgherald.export_page(null, null, null) p, regexp
 select throws_ok($$ select pgherald.finish_export('audit_logs_2020_09', 'h', '/f', 8) $$, '22000', null, 'a file with less than the table has');
 select isnt(to_regclass('pgherald_audit.audit_logs_2020_09'), null, 'drops nothing');
 select throws_ok($$ select pgherald.finish_export('audit_logs_2020_07', 'h', '/f', 1) $$, 'P0002', null, 'nor what does not wait');
+insert into pgherald.audit_holds (reason, table_name, key_pattern) values ('case 11', 'public.t', 'nothing'), ('case 12', 'public.t', null);
+select throws_ok($$ select pgherald.finish_export('audit_logs_2020_09', 'h', '/f', 9) $$, '55006', null, 'nor what a hold keeps');
+update pgherald.audit_holds set released_at = now() where reason = 'case 12';
 select pgherald.finish_export('audit_logs_2020_09', 'h', '/f', 9);
 select is(to_regclass('pgherald_audit.audit_logs_2020_09'), null, 'what is in a file is dropped');
 select results_eq($$ select file, entries from pgherald.audit_exports $$, $$ values ('h:/f', 9::bigint) $$, 'and where it is, is known');
