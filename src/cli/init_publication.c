@@ -47,13 +47,28 @@ static enum result follow(struct init *init, struct err *err)
     at_once = pg_rows_is_true(rows, 0, 2);
     pg_rows_free(rows);
     init_say(init, "publication", config->publication, what);
-    return check_published(init, at_once, err);
+    return init->plugin == PLUGIN_PGOUTPUT ? check_published(init, at_once, err) : OK;
+}
+
+/* While a slot of pgoutput reads the publication, init for one of wal2json must not take out what
+ * only that one needs. */
+static enum result has_other_reader(struct init *init, bool *has, struct err *err)
+{
+    const char *params[] = {init->config->publication};
+    struct pg_rows *rows;
+
+    if (pg_sync_run(init->conn, sql_init_is_followed, params, 1, &rows, err) != OK)
+        return FAILED;
+    *has = pg_rows_is_true(rows, 0, 0);
+    pg_rows_free(rows);
+    return OK;
 }
 
 enum result init_publish(struct init *init, struct err *err)
 {
     const char *params[] = {init->config->publication, init->schemas};
     struct pg_rows *rows;
+    bool for_other = false;
     size_t listed = 0;
     char what[64];
 
@@ -61,7 +76,9 @@ enum result init_publish(struct init *init, struct err *err)
         init_say(init, "publication", init->config->publication, "would be brought up to date");
         return OK;
     }
-    if (init->plugin == PLUGIN_PGOUTPUT)
+    if (init->plugin == PLUGIN_WAL2JSON && has_other_reader(init, &for_other, err) != OK)
+        return FAILED;
+    if (init->plugin == PLUGIN_PGOUTPUT || for_other)
         return follow(init, err);
     if (pg_sync_run(init->conn, sql_init_publication, params, 2, &rows, err) != OK)
         return err_context(err, "publication %s", init->config->publication);
