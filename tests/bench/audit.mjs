@@ -17,16 +17,23 @@ const SESSIONS = 2000;
 const tables = ["memories", "chat_messages", "chat_sessions"];
 const tools = { ...process.env, PATH: `/usr/lib/postgresql/15/bin:${process.env.PATH}` };
 
-// Each a transaction of its own, in the share that stands behind it.
-const scripts = {
-  "update@6": `\\set n random(1, ${MEMORIES})
-update public.memories set access_count = access_count + 1, last_accessed_at = now(), importance = 0.7 where id = pg_temp_id('m', :n);`,
-  "insert@4": `\\set n random(1, ${SESSIONS})
-insert into public.chat_messages (session_id, user_id, role, content, model, prompt_tokens)
-select id, user_id, 'user', repeat('what was said in a chat ', 10), 'small-1', 60 from public.chat_sessions where id = pg_temp_id('s', :n);`,
-};
 // Keys that a script can compute: no row is looked up to find them.
-const withKeys = (sql) => sql.replace(/pg_temp_id\('(.)', :n\)/g, (_, kind) => `('${kind === "m" ? "a" : "b"}0000000-0000-4000-8000-' || lpad((:n)::text, 12, '0'))::uuid`);
+const key = (first, n) => `('${first}0000000-0000-4000-8000-' || lpad((${n})::text, 12, '0'))::uuid`;
+
+// Each script's transactions, in the share that stands behind its name.
+const workloads = {
+  "a row or two a transaction": {
+    "update@6": `\\set n random(1, ${MEMORIES})
+update public.memories set access_count = access_count + 1, last_accessed_at = now(), importance = 0.7 where id = ${key("a", ":n")};`,
+    "insert@4": `\\set n random(1, ${SESSIONS})
+insert into public.chat_messages (session_id, user_id, role, content, model, prompt_tokens)
+select id, user_id, 'user', repeat('what was said in a chat ', 10), 'small-1', 60 from public.chat_sessions where id = ${key("b", ":n")};`,
+  },
+  "20 rows a transaction": {
+    "many@1": `\\set n random(1, ${MEMORIES - 20})
+update public.memories set access_count = access_count + 1, last_accessed_at = now() where id between ${key("a", ":n")} and ${key("a", ":n + 19")};`,
+  },
+};
 
 const setUp = `
   insert into public.users (id, email) select ('c0000000-0000-4000-8000-' || lpad(g::text, 12, '0'))::uuid, 'user' || g || '@example.com' from generate_series(1, 100) g;
@@ -136,42 +143,50 @@ async function measure(env, way, files) {
   return { tps, wal, lag, drain, sustained, total: each("total"), herald: each("herald") };
 }
 
+async function takeTurns(env, scripts, folder) {
+  const found = new Map(ways.map(({ name }) => [name, []]));
+  const files = Object.entries(scripts).map(([name, sql]) => {
+    const [base, share] = name.split("@");
+    writeFileSync(join(folder, base), sql);
+    return `${join(folder, base)}@${share}`;
+  });
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let i = 0; i < ways.length; i++) {
+      const way = ways[(i + round) % ways.length];
+      found.get(way.name).push(await measure(env, way, files));
+    }
+  }
+  return found;
+}
+
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+function tableOf(workload, found) {
+  const of = (name, what) => median(found.get(name).map((one) => one[what]));
+  const peer = ways.at(-1).name;
+  const rows = [];
+  for (const { name, daemon } of ways) {
+    const range = found.get(name).map(({ tps }) => Math.round(tps)).join(" ");
+    rows.push({ what: `${workload}: ${name}, tps`, rate: of(name, "tps"), ratio: of(name, "tps") / of(peer, "tps"), aim: daemon ? `${range}; aim: 2 x the trigger` : range });
+    rows.push({ what: "  bytes of WAL a transaction, with its entries", rate: of(name, "wal"), ratio: of(name, "wal") / of(peer, "wal") });
+    rows.push({ what: "  CPU, microseconds a transaction", rate: of(name, "total"), ratio: of(name, "total") / of(peer, "total"), aim: daemon ? `${Math.round(of(name, "herald"))} of them pgherald's, after the commit` : "" });
+    if (!daemon) continue;
+    rows.push({ what: "  tps until all of it was stored", rate: of(name, "sustained"), ratio: of(name, "sustained") / of(peer, "sustained") });
+    rows.push({ what: "  behind at the end: to drain, and bytes of WAL", seconds: of(name, "drain"), rate: of(name, "lag") });
+  }
+  return rows;
+}
 
 export async function run(cluster) {
   const folder = mkdtempSync(join(tmpdir(), "pgherald-bench-"));
   const env = await Env.start({ cluster, daemon: false });
-  const found = new Map(ways.map(({ name }) => [name, []]));
+  const rows = [];
   try {
     await env.db.query(setUp);
-    const files = Object.entries(scripts).map(([name, sql]) => {
-      const file = join(folder, name.split("@")[0]);
-      writeFileSync(file, withKeys(sql));
-      return `${file}@${name.split("@")[1]}`;
-    });
-    for (let round = 0; round < ROUNDS; round++) {
-      for (let i = 0; i < ways.length; i++) {
-        const way = ways[(i + round) % ways.length];
-        found.get(way.name).push(await measure(env, way, files));
-      }
-    }
+    for (const [workload, scripts] of Object.entries(workloads)) rows.push(...tableOf(workload, await takeTurns(env, scripts, folder)));
   } finally {
     rmSync(folder, { recursive: true });
     await env.stop();
   }
-  const cpuOfPeer = median(found.get("row trigger in plpgsql").map(({ total }) => total));
-  const peer = median(found.get("row trigger in plpgsql").map(({ tps }) => tps));
-  const rows = [];
-  for (const { name, daemon } of ways) {
-    const of = (key) => median(found.get(name).map((one) => one[key]));
-    const range = found.get(name).map(({ tps }) => Math.round(tps)).join(" ");
-    const aim = daemon ? "aim: 2 x the trigger" : "";
-    rows.push({ what: `${name}, tps`, rate: of("tps"), ratio: of("tps") / peer, aim: `${range}  ${aim}`.trim() });
-    rows.push({ what: "  bytes of WAL a transaction, with its entry", rate: of("wal") });
-    rows.push({ what: "  CPU, microseconds a transaction", rate: of("total"), ratio: cpuOfPeer / of("total"), aim: daemon ? `${Math.round(of("herald"))} of them pgherald's, after the commit` : "" });
-    if (!daemon) continue;
-    rows.push({ what: "  tps until all of it was stored", rate: of("sustained"), ratio: of("sustained") / peer });
-    rows.push({ what: "  seconds behind at the end", seconds: of("drain"), rate: of("lag"), aim: "bytes of WAL" });
-  }
-  return { name: `pgbench on the seed tables, ${CLIENTS} clients, ${ROUNDS} x ${SECONDS} s`, rows };
+  return { name: `pgbench on the seed tables, ${CLIENTS} clients, ${ROUNDS} x ${SECONDS} s each`, rows };
 }
