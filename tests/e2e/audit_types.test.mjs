@@ -329,7 +329,8 @@ test("TRUNCATE is an entry for each table that it took", async (t) => {
   };
   assert.deepEqual(await taken("truncate public.mother cascade"), ["public.child", "public.grandchild", "public.mother"]);
   assert.deepEqual(await taken("truncate public.grandchild, public.stranger restart identity"), ["public.grandchild", "public.stranger"]);
-  assert.deepEqual(await taken("truncate public.whole"), ["public.part_1", "public.part_2", "public.whole"]);
+  // pgoutput names the partitions alone
+  assert.deepEqual(await taken("truncate public.whole"), ["public.part_1", "public.part_2", ...(plugin === "pgoutput" ? [] : ["public.whole"])]);
   assert.deepEqual(await taken("truncate only public.part_2"), ["public.part_2"]);
   assert.deepEqual(await taken("begin; truncate public.stranger; rollback"), []);
 });
