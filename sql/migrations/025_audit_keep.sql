@@ -26,6 +26,7 @@ comment on column pgherald.audit_holds.table_name is 'schema.table, schema.* or 
 comment on column pgherald.audit_holds.user_id is 'who did it, or whom the row is about';
 comment on column pgherald.audit_holds.key_pattern is 'a LIKE pattern of resource_id';
 revoke all on pgherald.audit_holds from public, anon, authenticated, service_role;
+revoke all on sequence pgherald.audit_holds_id_seq from public, anon, authenticated, service_role;
 
 -- Who put something on hold, and who lifted it, is in the trail by the same transaction.
 create or replace function pgherald.note_hold() returns trigger
@@ -420,7 +421,7 @@ begin
       figures := jsonb_set(figures, array[case leaving when 'drop' then 'dropped' else 'detached' end],
         figures -> case leaving when 'drop' then 'dropped' else 'detached' end || to_jsonb(name));
     else
-      kept_as := case when leaving <> 'drop' then name || to_char(clock_timestamp(), '"_left_"YYYYMMDD_HH24MISS') end;
+      kept_as := case when leaving <> 'drop' then name || to_char(clock_timestamp(), '"_left_"YYYYMMDD_HH24MISS_US') end;
       gone := pgherald.rewrite_audit_partition(due.partition, due.since, due.until, due.expired, keep, kept_as);
       figures := jsonb_set(figures, array['rewritten', name], to_jsonb(gone));
     end if;

@@ -178,6 +178,7 @@ insert into bad values
   ('update pgherald.audit_secrets set secret = ''short''', 'audit_secrets_secret_check'),
   ('update pgherald.audit_reads set methods = array[null]::text[]', 'audit_reads_methods_check'),
   ('update pgherald.context_key set id = 2', 'context_key_id_check'),
+  ('insert into pgherald.publications (name, schemas) values (repeat(''p'', 56), ''{public}'')', 'publications_name_check'),
   ('update pgherald.context_key set key = ''short''', 'context_key_lengths_check'),
   ('update pgherald.jobs set name = ''drop table''', 'jobs_name_check'),
   ('update pgherald.jobs set name = ''''', 'jobs_name_check'),
