@@ -2,15 +2,13 @@
 // costs memory. The daemon asks a name server of the test's own.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Env, eventually, sleep, spareMemory, temporaryFolder } from "./harness.mjs";
+import { join } from "node:path";
+import { Env, eventually, preloadable, sleep, spareMemory, temporaryFolder } from "./harness.mjs";
 import { Receiver } from "./receiver.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
 const TIMEOUT_S = 2;
 const HEALTHY = 60; // deliveries in a round
 const SPARE = spareMemory();
@@ -38,7 +36,6 @@ before(async () => {
   const folder = temporaryFolder("dns");
   names = join(folder, "names");
   zone({});
-  execFileSync("cc", ["-shared", "-fPIC", "-o", join(folder, "fake_dns.so"), join(here, "fake_dns.c"), "-ldl"]);
   env = await Env.start({
     daemon: false,
     // 127.0.0.1 and 127.0.0.2 stand for the public, 127.0.0.9 for what is private
@@ -52,7 +49,7 @@ before(async () => {
   trap.connections = 0;
   await new Promise((done) => trap.listen(0, "0.0.0.0", done));
   const proxy = `http://127.0.0.1:${trap.address().port}`;
-  Object.assign(process.env, { LD_PRELOAD: join(folder, "fake_dns.so"), FAKE_DNS: names, ASAN_OPTIONS: "verify_asan_link_order=0", http_proxy: proxy, https_proxy: proxy, ALL_PROXY: proxy });
+  Object.assign(process.env, { LD_PRELOAD: preloadable("fake_dns"), FAKE_DNS: names, ASAN_OPTIONS: "verify_asan_link_order=0", http_proxy: proxy, https_proxy: proxy, ALL_PROXY: proxy });
   try {
     await env.run();
   } finally {
