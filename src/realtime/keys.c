@@ -36,7 +36,7 @@ struct keys {
     uint64_t retry_ms;   /* when to connect */
     uint64_t asked_ms;   /* the statement under way */
     uint64_t heard_ms;   /* the last answer */
-    uint64_t flushed_ms; /* the last attempt */
+    uint64_t flushed_ms; /* the last attempt; at first when it was opened */
     uint64_t swept_ms;
 
     bool reload; /* all keys have to be read */
@@ -50,6 +50,7 @@ struct keys {
 
     struct usage_count *flushing;
     size_t flushing_count;
+    bool more; /* than one statement takes: the rest follows at once */
     bool finishing;
 };
 
@@ -262,8 +263,7 @@ static void on_flushed(void *arg, const struct pg_result *result, const struct e
             usage_add(keyring_usage(keys->ring), &keys->flushing[i]);
     } else {
         stat_add(&keys->stats->api_key_usage_rows_total, keys->flushing_count);
-        if (keys->flushing_count == MAX_COUNTS)
-            keys->flushed_ms = 0; /* there is more */
+        keys->more = keys->flushing_count == MAX_COUNTS;
     }
     keys->flushing_count = 0;
     heard(keys);
@@ -275,6 +275,7 @@ static void flush(struct keys *keys)
     struct buf json;
 
     keys->flushed_ms = clock_monotonic_ms();
+    keys->more = false;
     keys->flushing_count = usage_take(keyring_usage(keys->ring), keys->flushing, MAX_COUNTS);
     buf_init(&json, MAX_PARAMETER);
     usage_write(&json, keys->flushing, keys->flushing_count);
@@ -287,7 +288,8 @@ static bool flush_is_due(const struct keys *keys, uint64_t now_ms)
 {
     unsigned interval_ms = keys->finishing ? LAST_FLUSH_MS : keys->config->api_key_usage_flush_ms;
 
-    return !usage_is_empty(keyring_usage(keys->ring)) && now_ms - keys->flushed_ms >= interval_ms;
+    return !usage_is_empty(keyring_usage(keys->ring)) &&
+           (keys->more || now_ms - keys->flushed_ms >= interval_ms);
 }
 
 /* The connection */
@@ -356,6 +358,7 @@ struct keys *keys_open(uv_loop_t *loop, const struct config *config, struct keyr
     keys->ring = ring;
     keys->stats = stats;
     keys->backoff_ms = BACKOFF_FIRST_MS;
+    keys->flushed_ms = clock_monotonic_ms();
     keys->changed = mem_array(MAX_CHANGED, sizeof(*keys->changed));
     keys->flushing = mem_array(MAX_COUNTS, sizeof(*keys->flushing));
     connect_now(keys);
