@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Env, binary, temporaryFolder } from "./harness.mjs";
+import { Env, binary, patience, temporaryFolder } from "./harness.mjs";
 import { checkEntityManagement } from "./ocsf.mjs";
 
-describe("pgherald audit", { timeout: 120000 }, () => {
+describe("pgherald audit", { timeout: 120000 * patience }, () => {
   let env;
   let middle; // a moment between two changes
   let rename; // the transaction that renamed note 1

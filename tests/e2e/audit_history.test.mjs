@@ -3,7 +3,7 @@
 // undoing everything since has to bring it back.
 import { after, before, describe, test } from "node:test";
 import assert from "node:assert/strict";
-import { Env, plugin } from "./harness.mjs";
+import { Env, patience, plugin } from "./harness.mjs";
 
 const OPERATIONS = Number(process.env.AUDIT_OPERATIONS ?? 10000);
 const MOMENTS = 12;
@@ -99,7 +99,7 @@ const keyOf = {
   loose: (row) => JSON.stringify(row),
 };
 
-describe(`the audit trail read back (AUDIT_SEED=${seed})`, { timeout: 400000 }, () => {
+describe(`the audit trail read back (AUDIT_SEED=${seed})`, { timeout: 400000 * patience }, () => {
   let env;
   let model = new Model();
   const moments = [];

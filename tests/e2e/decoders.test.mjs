@@ -2,7 +2,7 @@
 // And a slot of one plugin is handed over to one of the other without a gap.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { Cluster, Env, eventually } from "./harness.mjs";
+import { Cluster, Env, eventually, patience } from "./harness.mjs";
 
 // A seed makes a run repeatable: DECODERS_SEED=...
 const seed = Number(process.env.DECODERS_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -120,7 +120,7 @@ const entries = `
 
 // What differs is not in here, see docs/stream.md: a partitioned table that is truncated; generated columns
 // and NaN (audit_types.test.mjs); a key that is dropped, which rules/table_key.c goes on with for wal2json.
-test(`random transactions make the same entries through both (DECODERS_SEED=${seed})`, { timeout: 300000 }, async (t) => {
+test(`random transactions make the same entries through both (DECODERS_SEED=${seed})`, { timeout: 300000 * patience }, async (t) => {
   const env = await Env.start({ seed: false, daemon: false, config: { plugin: "wal2json" } });
   t.after(() => env.stop());
   await env.db.query(setUp);
@@ -157,7 +157,7 @@ test(`random transactions make the same entries through both (DECODERS_SEED=${se
   t.diagnostic(`${one.rows.length} entries`);
 });
 
-test("a slot is handed over to one of the other plugin while the application writes: nothing lost, nothing twice", { timeout: 120000 }, async (t) => {
+test("a slot is handed over to one of the other plugin while the application writes: nothing lost, nothing twice", { timeout: 120000 * patience }, async (t) => {
   const env = await Env.start({ seed: false, config: { plugin: "wal2json" } });
   t.after(() => env.stop());
   await env.db.query("create table public.numbered (no bigint primary key)");

@@ -5,7 +5,7 @@ import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import { createClient } from "@supabase/supabase-js";
 import WebSocket from "ws";
-import { Env, eventually, jwt, sleep } from "./harness.mjs";
+import { Env, eventually, jwt, patience, sleep } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
 
 let env, ann, bob, hook;
@@ -67,7 +67,8 @@ const remember = (user, title, on = env) => on.db.query("insert into public.memo
 const everything = [{ event: "*", schema: "public", table: "memories" }];
 
 // Within so many milliseconds, or it is the test that fails.
-function within(ms, promise, what) {
+function within(usual, promise, what) {
+  const ms = usual * patience;
   return Promise.race([promise, sleep(ms).then(() => assert.fail(`not within ${ms} ms: ${what}`))]);
 }
 

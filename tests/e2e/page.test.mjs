@@ -51,7 +51,7 @@ test("changes appear with their audit entry, notification, webhook and latency",
     await env.db.query("update public.memories set content = 'second thought' where id = $1", [id]);
     if (i === 3) await env.db.query("delete from public.memories where id = $1", [id]);
     await env.db.query("insert into public.files (user_id, file_name, storage_path, file_size) values ($1, $2, $2, 52311)", [ann.id, `report-${i}.pdf`]);
-    await sleep(200);
+    await rows.filter({ hasText: `✓ New memory: ${title}` }).waitFor(); // it goes to the newest row that it may be about
   }
   failing = false;
   await page.locator("#rows tr", { hasText: "report-4.pdf" }).waitFor();

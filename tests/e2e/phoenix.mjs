@@ -1,6 +1,8 @@
 // A client that speaks the protocol by hand, for what supabase-js never does.
 import WebSocket from "ws";
 
+import { patience } from "./harness.mjs";
+
 // A binary frame of kind 4: a broadcast. What came so is marked, beside what the text would say.
 function readBinary(bytes) {
   const [kind, topicLength, eventLength, metaLength, encoding] = bytes;
@@ -64,7 +66,8 @@ export class Phoenix {
   }
 
   // The first frame that fits, waiting for it if need be.
-  async frame(fits, what, ms = 5000) {
+  async frame(fits, what, usual = 5000) {
+    const ms = usual * patience;
     const deadline = Date.now() + ms;
     for (;;) {
       const at = this.frames.findIndex(fits);

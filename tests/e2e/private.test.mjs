@@ -3,7 +3,7 @@ import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { connect as connectTo } from "node:net";
 import { readFileSync } from "node:fs";
-import { Env, eventually, jwt, sleep } from "./harness.mjs";
+import { Env, eventually, jwt, patience, sleep } from "./harness.mjs";
 import { Phoenix } from "./phoenix.mjs";
 import { ages, subscribed, supabase } from "./clients.mjs";
 
@@ -164,7 +164,10 @@ test("a policy that fails lets nobody in, and its words stay in the log", async 
   assert.ok((await env.stats()).rls_errors_total >= 1);
 });
 
+const dropSlow = () => env.db.query("drop policy if exists slow on realtime.messages");
+
 test("a policy that hangs is given up in time, and holds up nobody but those whom it judges", async (t) => {
+  t.after(dropSlow);
   await env.db.query("create policy slow on realtime.messages for select to anon using (realtime.topic() like 'slow%' and pg_sleep(30) is not null)");
   const slow = await connect(t, jwt(env.secret, { role: "anon" }));
   const started = Date.now();
@@ -174,18 +177,18 @@ test("a policy that hangs is given up in time, and holds up nobody but those who
   for (let i = 0; i < 10; i++) {
     const at = Date.now();
     assert.equal((await join(quick, "club")).reply.payload.status, "ok");
-    assert.ok(Date.now() - at < 2000, `a join took ${Date.now() - at} ms`);
+    assert.ok(Date.now() - at < 2000 * patience, `a join took ${Date.now() - at} ms`);
   }
   for (const ref of hanging) {
     const { payload } = await slow.frame((frame) => frame.event === "phx_reply" && frame.ref === ref, "an answer", 10000);
     assert.equal(payload.status, "error");
     assert.match(payload.response.reason, /^(QueryCanceled|InitializingProjectConnection): /);
   }
-  assert.ok(Date.now() - started < 9800, `${Date.now() - started} ms`);
-  await env.db.query("drop policy slow on realtime.messages");
+  assert.ok(Date.now() - started < 9800 * patience, `${Date.now() - started} ms`);
 });
 
 test("a second join, a leave and a lost socket end a join that waits", async (t) => {
+  t.after(dropSlow);
   await env.db.query("create policy slow on realtime.messages for select to anon using (realtime.topic() = 'slow' and pg_sleep(0.3) is not null)");
   const token = jwt(env.secret, { role: "anon" });
   const client = await connect(t, token);
@@ -201,7 +204,6 @@ test("a second join, a leave and a lost socket end a join that waits", async (t)
   await sleep(1500);
   assert.ok(!client.frames.some((frame) => frame.event === "phx_reply" && frame.ref === third));
   await eventually(async () => (await env.stats()).rooms === (await env.stats()).rooms, "peace");
-  await env.db.query("drop policy slow on realtime.messages");
 });
 
 test("service_role and a role that bypasses policies may everything, anon nothing", async (t) => {
@@ -251,6 +253,7 @@ test("REST: requests in one packet, and who hangs up, do no harm", async (t) => 
   const two = await raw(request + request);
   assert.match(two, /^HTTP\/1.1 202/);
 
+  t.after(dropSlow);
   await env.db.query("create policy slow on realtime.messages as restrictive for insert to authenticated with check (realtime.topic() <> 'club' or pg_sleep(1) is not null)");
   const ticks = () => Number(readFileSync(`/proc/${env.daemon.pid}/stat`, "utf8").split(" ")[13]) + Number(readFileSync(`/proc/${env.daemon.pid}/stat`, "utf8").split(" ")[14]);
   const before = ticks();
@@ -265,7 +268,7 @@ test("REST: requests in one packet, and who hangs up, do no harm", async (t) => 
   assert.match(late, /^HTTP\/1.1 202/);
   const spent = ticks() - before;
   assert.ok(spent < 50, `${spent} ticks of 10 ms of a second were spent on waiting`);
-  await env.db.query("drop policy slow on realtime.messages");
+  await dropSlow();
   for (let i = 0; i < 20; i++) await raw(request, i % 4);
   const alive = await connect(t, users.reader.token);
   assert.equal((await join(alive, "club")).reply.payload.status, "ok");
@@ -300,6 +303,7 @@ test("replay: the newest stored messages come first, then the new ones, each onc
   const hourAgo = Date.now() - 3600_000;
   const client = await connect(t, service);
   await join(client, "past", { broadcast: { replay: { since: hourAgo, limit: 3 } } });
+  await eventually(() => client.frames.filter(isBroadcast).length === 3, "the stored ones"); // else the next may be one of them
   await env.db.query("select realtime.send('{\"n\": 31}', 'e', 'past')");
   await eventually(() => client.frames.filter(isBroadcast).length === 4, "all");
   assert.deepEqual(replayed(client), [[28, true], [29, true], [30, true], [31, false]]);

@@ -2,7 +2,7 @@
 // database's disk is full. What is missing then is said, and the daemon goes on with a new slot.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { Cluster, Env, eventually, sleep } from "./harness.mjs";
+import { Cluster, Env, eventually, patience, sleep } from "./harness.mjs";
 
 const metric = async (env, name) => Number((await (await fetch(`http://127.0.0.1:${env.adminPort}/metrics`)).text()).match(new RegExp(`^pgherald_${name} (\\d+)`, "m"))[1]);
 const level = (env) => metric(env, "slot_level");
@@ -23,7 +23,7 @@ async function writeWal(env, bytes) {
   for (let written = 0; written < bytes; written += 1 << 20) await env.db.query("insert into public.bulk select g, repeat('x', 1000) from generate_series(1, 1000) g");
 }
 
-test("warning, critical and fine again: log, metrics, status", { timeout: 120000 }, async (t) => {
+test("warning, critical and fine again: log, metrics, status", { timeout: 120000 * patience }, async (t) => {
   const env = await Env.start({ seed: false, config: { slot_warning: "2M", slot_critical: "12M" } });
   t.after(() => env.stop());
   await env.db.query("create table public.bulk (id int, filler text)");
@@ -48,7 +48,7 @@ test("warning, critical and fine again: log, metrics, status", { timeout: 120000
   }, "the level to be fine again", 60000);
 });
 
-test("beyond slot_drop_beyond the slot is dropped; init makes it anew and records the gap", { timeout: 120000 }, async (t) => {
+test("beyond slot_drop_beyond the slot is dropped; init makes it anew and records the gap", { timeout: 120000 * patience }, async (t) => {
   const env = await Env.start({ seed: false, config: { slot_drop_beyond: "8M" } });
   t.after(() => env.stop());
   await env.db.query("create table public.bulk (id int primary key generated always as identity, filler text)");
@@ -73,7 +73,7 @@ test("beyond slot_drop_beyond the slot is dropped; init makes it anew and record
   assert.deepEqual(kept.map(({ filler }) => filler), ["before", "after"]);
 });
 
-test("a slot that the server took away is said to be lost, with the remedy", { timeout: 120000 }, async (t) => {
+test("a slot that the server took away is said to be lost, with the remedy", { timeout: 120000 * patience }, async (t) => {
   const cluster = await Cluster.start({ own: true });
   const env = await Env.start({ cluster, seed: false });
   t.after(async () => {
@@ -103,5 +103,6 @@ test("a slot that the server took away is said to be lost, with the remedy", { t
   await env.ready();
   await env.db.query("insert into public.bulk values (1, 'after')");
   await env.caughtUp();
-  assert.deepEqual(await gaps(env), ["first start", "slot lost", "slot made anew"]);
+  // the daemon may have looked between the drop and init
+  assert.deepEqual((await gaps(env)).filter((reason) => reason !== "slot missing"), ["first start", "slot lost", "slot made anew"]);
 });
