@@ -1,6 +1,7 @@
 # make            builds build/pgherald
 # make run        the main job on this machine: a private PostgreSQL, the daemon, a page to look at
-# make check      installs what the tests need and runs them all
+# make check      installs what the tests need and runs them
+# make check-all  the same, with every end-to-end test under the sanitizers too
 # make bench      measures, beside ceilings and peers, in one run
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
 
@@ -21,7 +22,7 @@ HARDENING := -fPIE -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recov
 LDSAN := -fsanitize=$(SAN)
 endif
 
-ifeq ($(filter bootstrap run check clean format help,$(MAKECMDGOALS)),)
+ifeq ($(filter bootstrap run check check-all clean format help,$(MAKECMDGOALS)),)
 MISSING := $(strip $(foreach p,$(PKGS),$(shell pkg-config --exists $(p) 2>/dev/null || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing development packages: $(MISSING). On Debian: scripts/bootstrap.sh build installs them)
@@ -40,7 +41,7 @@ LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
 LIB := $(BUILD)/libpgherald.a
 EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
 
-.PHONY: all run check bench clean format install help bootstrap unit
+.PHONY: all run check check-all bench clean format install help bootstrap unit
 all: $(BUILD)/pgherald
 
 $(BUILD)/pgherald: $(OBJ)
@@ -88,6 +89,9 @@ run:
 
 check:
 	@scripts/check.sh
+
+check-all:
+	@FULL=1 scripts/check.sh
 
 bench:
 	@scripts/bench.sh

@@ -2,6 +2,8 @@
 # Installs what the tests need, runs all of them, and ends with "N passed, N failed" on a line of its
 # own. A suite is a program whose last such line counts; one without that line counts as one test,
 # by its exit code.
+#
+# FULL=1 runs all end-to-end files under the sanitizers too, not only those with the most code of the daemon.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 . scripts/lib.sh
@@ -9,21 +11,24 @@ cd "$(dirname "$0")/.." || exit
 build=${BUILD:-build${SAN:+/san}} # as the Makefile has it
 dir=$build/check
 PGHERALD_BINARY=$(realpath -m "$build/pgherald")
-export PGHERALD_BINARY
-passed=0
-failed=0
+export PGHERALD_BINARY PGHERALD_CLUSTER_THROWAWAY=1
+# Files of the end-to-end tests side by side: most of their time they wait.
+export PGHERALD_TEST_LANES=${PGHERALD_TEST_LANES:-3}
 pg_port=
 
+# Kept in a file, since suites may run side by side.
 add() { # name passed failed
-  passed=$((passed + $2))
-  failed=$((failed + $3))
-  summary="${summary:-}$(printf '  %-24s %5d passed, %d failed' "$1" "$2" "$3")
-"
+  printf '%s %d %d %d\n' "$@" $((SECONDS - since)) >>"$dir/results"
 }
 
 finish() {
+  local passed failed
   if [ -n "$pg_port" ]; then scripts/cluster.sh stop "$dir" "$pg_port" >/dev/null || true; fi
-  printf '\n%s\n' "${summary:-}"
+  say
+  awk '{printf "%s%s %d s", NR > 1 ? ", " : "took: ", $1, $4} END {print ""}' "$dir/results"
+  awk '{printf "  %-24s %5d passed, %d failed\n", $1, $2, $3}' "$dir/results"
+  say
+  read -r passed failed < <(awk '{good += $2; bad += $3} END {print good + 0, bad + 0}' "$dir/results")
   say "$passed passed, $failed failed"
   [ "$failed" -eq 0 ]
   exit
@@ -38,7 +43,7 @@ run_logged() { # name command...
 }
 
 suite() { # name command...
-  local name=$1 code=0 line
+  local name=$1 code=0 line since=$SECONDS
   say "==== $name"
   run_logged "$@" || code=$?
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$dir/$name.log" | tail -n 1)
@@ -54,7 +59,7 @@ suite() { # name command...
 
 # cmocka counts for itself, once a program.
 unit_suite() { # name make-arguments...
-  local name=$1 code=0 good bad
+  local name=$1 code=0 good bad since=$SECONDS
   say "==== $name"
   run_logged "$@" || code=$?
   good=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$dir/$name.log" | awk '{n += $1} END {print n + 0}')
@@ -63,55 +68,70 @@ unit_suite() { # name make-arguments...
   add "$name" "$good" "$bad"
 }
 
-scripts/bootstrap.sh test || die "cannot go on without the packages"
-mkdir -p "$dir"
-trap 'exit 130' INT TERM
+sanitized=("address,undefined" thread)
 
-say "==== build"
-if run_logged build make --no-print-directory -s -j"$(nproc)" WERROR=1 all; then
-  add build 1 0
-else
-  add build 0 1
-  finish
-fi
-
-unit_suite unit make --no-print-directory -s -j"$(nproc)" WERROR=1 unit
-if [ -z "${SAN:-}" ]; then
-  unit_suite unit-sanitized make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN=address,undefined BUILD="$build/san" unit
-fi
-
-suite fuzz-corpus env FUZZ_BUILD="$build/fuzz-replay" bash tests/fuzz/replay.sh
-
-pg_port=$(free_port $((24000 + RANDOM % 900)))
-if scripts/cluster.sh start "$dir" "$pg_port"; then
-  suite sql env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres bash tests/sql/run.sh
-  if run_logged rls-property-build make --no-print-directory -s -j"$(nproc)" WERROR=1 "$build/tests/rls_property"; then
-    suite rls-property env PGHOST=127.0.0.1 PGPORT="$pg_port" PGUSER=postgres RLS_PROPERTY="$build/tests/rls_property" bash tests/property/run.sh
+build_all() {
+  local since=$SECONDS
+  say "==== build"
+  if run_logged build make --no-print-directory -s -j"$(nproc)" WERROR=1 all "$build/tests/rls_property"; then
+    add build 1 0
   else
-    add rls-property 0 1
+    add build 0 1
+    finish
   fi
-else
-  pg_port=
-  add sql 0 1
-fi
-suite e2e bash tests/e2e/run.sh
-# with the other output plugin, what depends on how changes are decoded; decoders.test.mjs is above
-suite e2e-pgoutput env PGHERALD_PLUGIN=pgoutput bash tests/e2e/run.sh main values rules realtime from_sql exactly_once \
-  huge_transaction audit_types audit_context audit_policies
+}
+
+# What wants the compiler: the daemon under the sanitizers is made here for later.
+on_code() {
+  local sanitizers
+  unit_suite unit make --no-print-directory -s -j"$(nproc)" WERROR=1 unit
+  if [ -z "${SAN:-}" ]; then
+    unit_suite unit-sanitized make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN=address,undefined BUILD="$build/san" unit
+    for sanitizers in "${sanitized[@]}"; do
+      make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN="$sanitizers" BUILD="$build/e2e-${sanitizers%%,*}" all
+    done
+  fi
+  suite fuzz-corpus env FUZZ_BUILD="$build/fuzz-replay" bash tests/fuzz/replay.sh
+}
+
+# What mostly keeps one PostgreSQL process busy.
+on_sql() {
+  suite sql bash tests/sql/run.sh
+  suite rls-property env RLS_PROPERTY="$build/tests/rls_property" bash tests/property/run.sh
+}
 
 # The daemon itself under the sanitizers. A complaint is an exit code, which the tests look at.
 sanitized_suite() { # sanitizers files...
-  local sanitizers=$1 name=e2e-${1%%,*}
+  local name=e2e-${1%%,*}
   shift
-  if run_logged "$name-build" make --no-print-directory WERROR=1 SAN="$sanitizers" BUILD="$build/$name" all >/dev/null; then
-    suite "$name" env PGHERALD_BINARY="$build/$name/pgherald" bash tests/e2e/run.sh "$@"
-  else
-    tail -n 20 "$dir/$name-build.log"
-    add "$name" 0 1
-  fi
+  [ -z "${FULL:-}" ] || set --
+  suite "$name" env PGHERALD_TEST_PATIENCE=3 PGHERALD_BINARY="$build/$name/pgherald" bash tests/e2e/run.sh "$@"
 }
+
+scripts/bootstrap.sh test || die "cannot go on without the packages"
+mkdir -p "$dir"
+: >"$dir/results"
+trap 'kill $(jobs -p) 2>/dev/null; exit 130' INT TERM
+build_all
+
+pg_port=$(free_port $((24000 + RANDOM % 900)))
+if scripts/cluster.sh start "$dir" "$pg_port"; then
+  export PGHOST=127.0.0.1 PGPORT=$pg_port PGUSER=postgres
+  on_sql >"$dir/on_sql.log" 2>&1 &
+  on_code
+  wait
+  cat "$dir/on_sql.log"
+  unset PGHOST PGPORT PGUSER
+else
+  pg_port=
+  since=$SECONDS add sql 0 1
+  on_code
+fi
+
+suite e2e env PGHERALD_PLUGIN=wal2json bash tests/e2e/run.sh
+suite e2e-pgoutput env PGHERALD_PLUGIN=pgoutput bash tests/e2e/run.sh
 if [ -z "${SAN:-}" ]; then
   sanitized_suite address,undefined main operation realtime policies rules webhooks
-  sanitized_suite thread main realtime policies rules
+  PGHERALD_PLUGIN=pgoutput TZ=UTC sanitized_suite thread main realtime policies rules
 fi
 finish

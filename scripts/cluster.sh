@@ -5,6 +5,7 @@
 #   scripts/cluster.sh stop DIR PORT [MODE]    MODE as of pg_ctl: smart, fast (the default), immediate
 #   scripts/cluster.sh status DIR PORT         exits 0 if it runs
 #
+# With PGHERALD_CLUSTER_THROWAWAY=1 nothing is forced to the disk: fine for a test, which takes no power away.
 # User postgres, no password, on 127.0.0.1:PORT only. wal_level is logical and wal2json is let in.
 # As root it runs as another user, since PostgreSQL refuses root.
 set -euo pipefail
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 [ $# -ge 3 ] || die "usage: scripts/cluster.sh start|stop|status DIR PORT"
-verb=$1 port=$3 mode=${4:-fast}
+verb=$1 port=$3 mode=${4:-fast} throwaway=${PGHERALD_CLUSTER_THROWAWAY:-}
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 place=$dir # where the files are: elsewhere when the user cannot reach the folder
@@ -65,7 +66,7 @@ running_port() { sed -n 4p "$place/data/postmaster.pid"; }
 
 make_cluster() {
   local report
-  report=$(run_in_place "$bin/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-instructions 2>&1) ||
+  report=$(run_in_place "$bin/initdb" -D "$place/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-instructions ${throwaway:+--no-sync} 2>&1) ||
     { printf '%s\n' "$report" >&2; die "initdb failed in $place/data"; }
   run_in_place sh -c "echo \"include = 'pgherald.conf'\" >>data/postgresql.conf"
 }
@@ -79,6 +80,7 @@ wal_level = logical
 max_replication_slots = 40
 max_wal_senders = 40
 max_connections = 200
+fsync = $([ -n "$throwaway" ] && echo off || echo on)
 SETTINGS
   # An older server does not know this setting and would not start with it.
   if run_in_place "$bin/postgres" -D "$place/data" -C output_plugin_libraries >/dev/null 2>&1; then

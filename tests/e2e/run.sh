@@ -1,18 +1,27 @@
 #!/bin/bash
-# The end-to-end tests: one throwaway cluster for the run, a database of its own for each file.
+# The end-to-end tests: throwaway clusters for the run, a database of its own for each file.
 #
 #   tests/e2e/run.sh                     all of them
 #   tests/e2e/run.sh realtime webhooks   only these files
 #
-# PGHERALD_BINARY is the program to try, build/pgherald unless said. Ends with "N passed, N failed".
+# PGHERALD_BINARY is the program to try, build/pgherald unless said. PGHERALD_TEST_LANES is how many files
+# run side by side, 1 unless said. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 . scripts/lib.sh
 top=$(pwd)
+lanes=${PGHERALD_TEST_LANES:-1}
+
+# Begun first, since they take longest: what begins last should not be what all wait for.
+long=(tokens slot jobs keys operation webhooks_hostile webhooks_order postgres_changes audit_history loops page
+  webhooks webhooks_endpoints faults pgvector presence exactly_once audit_types subscribed listener private)
+# After all others, one by one: what they measure, other work would change.
+alone=(huge_transaction)
 
 PGHERALD_BINARY=$(realpath -m "${PGHERALD_BINARY:-build/pgherald}")
 [ -x "$PGHERALD_BINARY" ] || die "$PGHERALD_BINARY is not there; run make first"
 export PGHERALD_BINARY
+export PGHERALD_CLUSTER_THROWAWAY=1
 
 npm_install tests/e2e
 # The clients want a newer node than Debian 12 has; npm brings one along.
@@ -20,35 +29,92 @@ PATH=$top/tests/e2e/node_modules/.bin:$PATH
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/pgherald-e2e.XXXXXX")
 chmod 755 "$folder"
-# Another run may be looking for a port at this very moment; those from 32768 on are also lent to clients.
-port=$(free_port $((25000 + RANDOM % 5000)))
-# What the tests put into the temporary directory goes with the run.
-export TMPDIR=$folder/tmp
-mkdir -m 1777 "$TMPDIR"
+ports=()
+
+# A lane is a cluster of its own, since slots wait for each other's snapshots, and a temporary directory:
+# what the tests put there goes with the run.
+start_lane() { # number
+  mkdir -m 755 "$folder/$1"
+  mkdir -m 1777 "$folder/$1/tmp"
+  # Another run may be looking for a port at this very moment; those from 32768 on are also lent to clients.
+  ports[$1]=$(free_port $((25000 + RANDOM % 5000)))
+  scripts/cluster.sh start "$folder/$1" "${ports[$1]}"
+}
+
 stop() {
-  local own
-  for own in "$folder" "$TMPDIR"/pgherald-e2e-*/; do
-    [ ! -d "$own" ] || "$top/scripts/cluster.sh" stop "$own" "$port" immediate >/dev/null
+  local lane own
+  for lane in $(jobs -p); do kill -- "-$lane" 2>/dev/null; done
+  for lane in "${!ports[@]}"; do
+    for own in "$folder/$lane" "$folder/$lane"/tmp/pgherald-e2e-*/; do
+      [ ! -d "$own" ] || "$top/scripts/cluster.sh" stop "$own" "${ports[lane]}" immediate >/dev/null
+    done
   done
   rm -rf "$folder"
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
-scripts/cluster.sh start "$folder" "$port" || exit
-export PGHERALD_TEST_CLUSTER=$port
+for lane in $(seq "$lanes"); do start_lane "$lane" || exit; done
 
-files=()
-for name in "${@:-}"; do
-  if [ -n "$name" ]; then files+=("$name.test.mjs"); fi
+is_one_of() { # name names...
+  local name=$1
+  shift
+  [[ " $* " == *" $name "* ]]
+}
+
+wanted=("$@")
+if [ ${#wanted[@]} -eq 0 ]; then
+  wanted=("${long[@]}")
+  for file in tests/e2e/*.test.mjs; do
+    name=$(basename "$file" .test.mjs)
+    is_one_of "$name" "${long[@]}" || wanted+=("$name")
+  done
+fi
+for name in "${wanted[@]}"; do
+  if is_one_of "$name" "${alone[@]}"; then echo "$name" >>"$folder/alone"; else echo "$name" >>"$folder/together"; fi
 done
+mkdir "$folder/reports"
 cd tests/e2e || exit
-[ ${#files[@]} -gt 0 ] || files=(*.test.mjs)
-# One file after another: each wants the machine for itself, and slots wait for each other's snapshots.
-node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "${files[@]}" | tee "$folder/report"
-code=${PIPESTATUS[0]}
-count() { sed -n "s/^ℹ $1 \([0-9]*\)$/\1/p" "$folder/report" | tail -n 1; }
-passed=$(count pass)
+
+# The next file that no lane has yet.
+take() { # list
+  local name
+  [ -f "$1" ] || return
+  exec 9<"$folder/reports"
+  flock 9
+  name=$(head -n 1 "$1")
+  sed -i 1d "$1"
+  exec 9<&-
+  [ -n "$name" ] && echo "$name"
+}
+
+# Its report is shown whole, also when several run side by side.
+run_file() { # lane name
+  local report=$folder/reports/$2 code=0
+  PGHERALD_TEST_CLUSTER=${ports[$1]} TMPDIR=$folder/$1/tmp \
+    node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "$2.test.mjs" >"$report" 2>&1 || code=$?
+  echo "$code" >"$report.code"
+  flock "$folder/reports" cat "$report"
+}
+
+run_lane() { # lane list
+  local name
+  while name=$(take "$2"); do run_file "$1" "$name"; done
+}
+
+set -m # a lane is a process group, to be ended as a whole
+for lane in $(seq "$lanes"); do run_lane "$lane" "$folder/together" & done
+wait
+run_lane 1 "$folder/alone" &
+wait
+set +m
+
+count() { cat "$folder"/reports/* | sed -n "s/^ℹ $1 \([0-9]*\)$/\1/p" | awk '{n += $1} END {print n + 0}'; }
 failed=$(($(count fail) + $(count cancelled)))
-if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
-echo "${passed:-0} passed, $failed failed"
-exit "$code"
+bad=$(grep -Lx 0 "$folder"/reports/*.code)
+if [ -n "$bad" ]; then
+  # shellcheck disable=SC2086  # a list of words
+  say "failed in: $(basename -a -s .code $bad | tr '\n' ' ')"
+  [ "$failed" -gt 0 ] || failed=1
+fi
+echo "$(count pass) passed, $failed failed"
+[ "$failed" -eq 0 ]
