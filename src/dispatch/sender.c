@@ -18,10 +18,11 @@
 /* A kept connection is not used for longer: what a name stands for may have changed. */
 #define CONNECTION_LIFE_S 300L
 
-/* One request under way, or resting between two: its easy handle keeps all options that do not
- * change from one request to the next. */
+/* One request under way. Its easy handle is used once: with libcurl before 8.1.1 an answer whose
+ * first header is folded makes a handle that was used before write to memory that it has freed
+ * (curl/curl#11101). Connections are the multi handle's, and are kept. */
 struct transfer {
-    struct transfer *next, *prev; /* on the list `busy`, or (next only) on `idle` */
+    struct transfer *next, *prev; /* on the list `busy` */
     struct sender *sender;
     CURL *easy;
     void *arg;
@@ -43,7 +44,6 @@ struct sender {
     struct sender_options options;
     sender_cb *cb;
     void *arg;
-    struct transfer *idle;
     struct transfer *busy;
 };
 
@@ -224,29 +224,6 @@ static struct transfer *transfer_new(struct sender *sender, struct err *err)
     return NULL;
 }
 
-static struct transfer *take_idle(struct sender *sender, struct err *err)
-{
-    struct transfer *transfer = sender->idle;
-
-    if (!transfer)
-        return transfer_new(sender, err);
-    sender->idle = transfer->next;
-    return transfer;
-}
-
-static void rest(struct transfer *transfer)
-{
-    struct sender *sender = transfer->sender;
-
-    curl_slist_free_all(transfer->headers);
-    transfer->headers = NULL;
-    transfer->arg = NULL;
-    buf_clear(&transfer->body);
-    transfer->prev = NULL;
-    transfer->next = sender->idle;
-    sender->idle = transfer;
-}
-
 static void join_busy(struct transfer *transfer)
 {
     struct sender *sender = transfer->sender;
@@ -332,6 +309,8 @@ static const char *describe(const struct transfer *transfer, CURLcode result, ch
     else if (result == CURLE_OUT_OF_MEMORY && number_of(transfer, CURLINFO_RESPONSE_CODE) != 0)
         /* also what curl says of a line beyond its own bound, 100 kB */
         snprintf(out, ERROR_MAX, "reading the response: a header too long to hold");
+    else if (result == CURLE_OK) /* curl takes "HTTP/2" and an end of line for a status line */
+        snprintf(out, ERROR_MAX, "reading the response: it has no status");
     else
         snprintf(out, ERROR_MAX, "%s: %s", phase_of(transfer), reason);
     return out;
@@ -339,13 +318,14 @@ static const char *describe(const struct transfer *transfer, CURLcode result, ch
 
 static struct sender_answer answer_of(const struct transfer *transfer, CURLcode result)
 {
+    int status_code = (int)number_of(transfer, CURLINFO_RESPONSE_CODE);
     curl_off_t retry_after = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
     return (struct sender_answer){
-        .status_code = (int)number_of(transfer, CURLINFO_RESPONSE_CODE),
+        .status_code = status_code,
         /* The status is what counts, and nobody is made to send its megabytes again and again. */
-        .complete = result == CURLE_OK || transfer->too_long,
+        .complete = status_code != 0 && (result == CURLE_OK || transfer->too_long),
         .blocked = transfer->is_refused && result == CURLE_COULDNT_CONNECT,
         .duration_ms = (unsigned)(time_of(transfer, CURLINFO_TOTAL_TIME_T) / 1000),
         .retry_after_s = retry_after,
@@ -370,7 +350,7 @@ static void on_done(void *arg, CURL *easy, CURLcode result)
         answer.trace = trace_read(transfer->trace, easy);
     leave_busy(transfer);
     sender->cb(sender->arg, transfer->arg, &answer);
-    rest(transfer);
+    transfer_free(transfer);
 }
 
 /* The sender */
@@ -442,7 +422,7 @@ void sender_break_off(struct sender *sender)
         multi_remove(sender->multi, transfer->easy);
         leave_busy(transfer);
         sender->cb(sender->arg, transfer->arg, &answer);
-        rest(transfer);
+        transfer_free(transfer);
     }
 }
 
@@ -455,12 +435,6 @@ void sender_close(struct sender *sender)
 
         multi_remove(sender->multi, transfer->easy);
         leave_busy(transfer);
-        rest(transfer);
-    }
-    while (sender->idle) {
-        struct transfer *transfer = sender->idle;
-
-        sender->idle = transfer->next;
         transfer_free(transfer);
     }
     multi_close(sender->multi);
@@ -493,18 +467,12 @@ static bool copy_headers(struct transfer *transfer, struct str block)
 enum result sender_send(struct sender *sender, const struct sender_request *request,
                         void *request_arg, struct err *err)
 {
-    struct transfer *transfer = take_idle(sender, err);
+    struct transfer *transfer = transfer_new(sender, err);
 
     if (!transfer)
         return FAILED;
     transfer->arg = request_arg;
-    transfer->body_bytes = transfer->header_bytes = 0;
     transfer->timeout_ms = request->timeout_ms;
-    transfer->is_refused = false;
-    transfer->too_long = false;
-    transfer->curl_error[0] = '\0';
-    if (transfer->trace)
-        trace_clear(transfer->trace);
     if (!copy_headers(transfer, request->headers))
         err_set(err, "no memory for the headers");
     else if (read_host(transfer, request->url, err) == OK &&
@@ -513,6 +481,6 @@ enum result sender_send(struct sender *sender, const struct sender_request *requ
         join_busy(transfer);
         return OK;
     }
-    rest(transfer);
+    transfer_free(transfer);
     return FAILED;
 }

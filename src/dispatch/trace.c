@@ -71,13 +71,6 @@ void trace_free(struct trace *trace)
     free(trace);
 }
 
-void trace_clear(struct trace *trace)
-{
-    buf_clear(&trace->request);
-    buf_clear(&trace->response);
-    buf_clear(&trace->tls);
-}
-
 static struct str text_of(CURL *easy, CURLINFO info)
 {
     const char *text = NULL;

@@ -13,9 +13,7 @@ struct trace;
 enum result trace_attach(CURL *easy, struct trace **out, struct err *err) MUST_CHECK;
 void trace_free(struct trace *trace); /* NULL is fine */
 
-void trace_clear(struct trace *trace); /* before the next exchange */
-
-/* What is known once the exchange has ended; borrowed until the next one. */
+/* What is known once the exchange has ended; borrowed from the trace. */
 const struct sender_trace *trace_read(struct trace *trace, CURL *easy);
 
 #endif

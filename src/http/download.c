@@ -13,10 +13,10 @@
 
 struct download {
     struct multi *multi;
-    CURL *easy;
+    CURL *model; /* has the options; never used itself */
+    CURL *easy;  /* under way, NULL: none; used once, see struct transfer of dispatch/sender.c */
     struct buf body;
     size_t header_bytes;
-    bool busy;
     download_cb *cb;
     void *arg;
     char curl_error[CURL_ERROR_SIZE];
@@ -65,8 +65,8 @@ static void on_done(void *arg, CURL *easy, CURLcode code)
     struct err err;
     bool failed = describe(download, code, &err) != OK;
 
-    (void)easy;
-    download->busy = false;
+    curl_easy_cleanup(easy);
+    download->easy = NULL;
     download->cb(download->arg, failed ? STR("") : buf_str(&download->body), failed ? &err : NULL);
     buf_shrink(&download->body, 0);
 }
@@ -135,11 +135,11 @@ enum result download_new(uv_loop_t *loop, const struct download_options *options
     download->cb = cb;
     download->arg = arg;
     buf_init(&download->body, options->max_bytes);
-    download->easy = curl_easy_init();
-    if (!download->easy)
+    download->model = curl_easy_init();
+    if (!download->model)
         err_set(err, "libcurl could not make a handle");
-    else if (set_what_is_allowed(download->easy, options, err) == OK &&
-             set_how_it_goes(download->easy, download, err) == OK &&
+    else if (set_what_is_allowed(download->model, options, err) == OK &&
+             set_how_it_goes(download->model, download, err) == OK &&
              multi_new(loop, 1, on_done, download, &download->multi, err) == OK)
         *out = download;
     if (!*out)
@@ -149,29 +149,34 @@ enum result download_new(uv_loop_t *loop, const struct download_options *options
 
 enum result download_start(struct download *download, struct err *err)
 {
-    if (download->busy)
+    if (download->easy)
         return OK;
     buf_clear(&download->body);
     download->header_bytes = 0;
     download->curl_error[0] = '\0';
-    if (multi_add(download->multi, download->easy, err) != OK)
-        return FAILED;
-    download->busy = true;
-    return OK;
+    download->easy = curl_easy_duphandle(download->model);
+    if (!download->easy)
+        return err_set(err, "libcurl could not make a handle");
+    if (multi_add(download->multi, download->easy, err) == OK)
+        return OK;
+    curl_easy_cleanup(download->easy);
+    download->easy = NULL;
+    return FAILED;
 }
 
 bool download_is_busy(const struct download *download)
 {
-    return download->busy;
+    return download->easy != NULL;
 }
 
 void download_close(struct download *download)
 {
     if (!download)
         return;
-    if (download->busy)
+    if (download->easy)
         multi_remove(download->multi, download->easy);
     curl_easy_cleanup(download->easy);
+    curl_easy_cleanup(download->model);
     if (download->multi)
         multi_close(download->multi);
     curl_global_cleanup();

@@ -222,6 +222,23 @@ test("one that never stops sending headers, in many lines or in one", async (t) 
   }
 });
 
+// With libcurl before 8.1.1 a handle that is used again writes to memory that it has freed: curl/curl#11101.
+test("one whose first header continues a line that is not there", async (t) => {
+  let calls = 0;
+  const raw = await server(t, (socket) => {
+    const lines = calls++ % 2 ? [" folded: from nothing", "x: y"] : ["x: y"];
+    socket.end(head(200, ...lines, "content-length: 0", "connection: close"));
+  });
+  const id = await webhook(t, raw.url, { max_concurrency: 1 });
+  const { pid } = env.daemon;
+  for (let n = 1; n <= 6; n++) {
+    await remember();
+    await eventually(async () => (await attempts(id)).length >= n, `attempt ${n}`, 20000);
+  }
+  assert.equal(env.daemon.pid, pid, "the daemon is still the same");
+  await round();
+});
+
 test("one that says Continue for ever", async (t) => {
   const raw = await server(t, (socket) => flood(socket, head(100).repeat(100), 1e9));
   await endures(t, raw.url, /more than 65536 bytes of headers/, { status: 100 });
@@ -230,6 +247,7 @@ test("one that says Continue for ever", async (t) => {
 test("one that speaks another language", async (t) => {
   await endures(t, (await server(t, (socket) => socket.write("SSH-2.0-OpenSSH_9.2\r\n"))).url, /response: .*HTTP\/0\.9/);
   await endures(t, (await server(t, (socket) => socket.write("HTTP/1.1 abc\r\n\r\n"))).url, /response: /);
+  await endures(t, (await server(t, (socket) => socket.end("HTTP/200 X\r\n\r\n"))).url, /^reading the response: it has no status/);
 });
 
 test("one that redirects to a private address, which is not asked", async (t) => {
