@@ -3,6 +3,7 @@
 # make check      installs what the tests need and runs them
 # make check-all  the same, with every end-to-end test under the sanitizers too
 # make bench      measures, beside ceilings and peers, in one run
+# make fuzz       fuzzes every parser for MINUTES (20) of processor time
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
 
 PKGS := libpq jansson libcurl libwebsockets libuv openssl librhonabwy
@@ -22,7 +23,7 @@ HARDENING := -fPIE -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recov
 LDSAN := -fsanitize=$(SAN)
 endif
 
-ifeq ($(filter bootstrap run check check-all clean format help,$(MAKECMDGOALS)),)
+ifeq ($(filter bootstrap run check check-all fuzz clean format help,$(MAKECMDGOALS)),)
 MISSING := $(strip $(foreach p,$(PKGS),$(shell pkg-config --exists $(p) 2>/dev/null || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing development packages: $(MISSING). On Debian: scripts/bootstrap.sh build installs them)
@@ -41,7 +42,7 @@ LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
 LIB := $(BUILD)/libpgherald.a
 EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
 
-.PHONY: all run check check-all bench clean format install help bootstrap unit
+.PHONY: all run check check-all fuzz bench clean format install help bootstrap unit
 all: $(BUILD)/pgherald
 
 $(BUILD)/pgherald: $(OBJ)
@@ -93,6 +94,10 @@ check:
 check-all:
 	@FULL=1 scripts/check.sh
 
+# TARGETS names some of them; docs/testing.md has what each is.
+fuzz:
+	@FUZZ_MINUTES=$(or $(MINUTES),20) tests/fuzz/run.sh $(TARGETS)
+
 bench:
 	@scripts/bench.sh
 
@@ -100,7 +105,7 @@ bootstrap:
 	@scripts/bootstrap.sh all
 
 format:
-	clang-format -i $(wildcard src/*/*.c include/*/*.h tests/unit/*/*.c tests/unit/*.h tests/fuzz/*.c)
+	clang-format -i $(wildcard src/*/*.c include/*/*.h tests/unit/*/*.c tests/unit/*.h tests/fuzz/*.[ch])
 
 install: $(BUILD)/pgherald
 	install -D -m 755 $(BUILD)/pgherald $(DESTDIR)$(prefix)/bin/pgherald

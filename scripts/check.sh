@@ -91,7 +91,8 @@ on_code() {
       make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN="$sanitizers" BUILD="$build/e2e-${sanitizers%%,*}" all
     done
   fi
-  suite fuzz-corpus env FUZZ_BUILD="$build/fuzz-replay" bash tests/fuzz/replay.sh
+  # with the objects of the sanitized unit tests, where there are such
+  suite fuzz-corpus env FUZZ_BUILD="$build/${SAN:+fuzz-}san" bash tests/fuzz/replay.sh
 }
 
 # What mostly keeps one PostgreSQL process busy.

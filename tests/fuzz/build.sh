@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# Read by run.sh and replay.sh: builds the objects that fuzz targets need, with make, in a folder of
-# their own.
+# Read by run.sh, merge.sh and replay.sh: builds the program's objects and the fuzz targets.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 
 targets=()
@@ -9,27 +8,19 @@ for source in tests/fuzz/*_fuzz.c; do
   targets+=("$target")
 done
 
-# The folders that targets reach into: pure code, so neither a server nor a loop is needed.
-sources=(src/base/*.c src/row/*.c src/policy/*.c src/config/*.c src/decode/*.c src/stream/protocol.c
-  src/realtime/phoenix.c src/realtime/phoenix_binary.c src/token/*.c src/vault/*.c
-  src/replay/entry.c src/replay/text.c src/cli/oauth_grant.c src/pg/copy.c src/daemon/attribution.c)
+read -ra package_libs < <(pkg-config --libs libpq jansson libcurl libwebsockets libuv openssl librhonabwy)
+read -ra package_flags < <(pkg-config --cflags libpq jansson libcurl libwebsockets libuv openssl librhonabwy |
+  sed 's/-I/-isystem /g')
 
-read -ra package_libs < <(pkg-config --libs jansson librhonabwy openssl)
-
-build_objects() { # folder compiler sanitizers
-  objects=()
-  for source in "${sources[@]}"; do
-    object=${source#src/}
-    objects+=("$1/obj/${object%.c}.o")
-  done
-  make --no-print-directory -s -j2 BUILD="$1" CC="$2" SAN="$3" OPT='-O1 -g' "${objects[@]}"
+# An archive, so that a target links what it needs and no more.
+build_library() { # folder compiler sanitizers [make-arguments...]
+  make --no-print-directory -s -j2 BUILD="$1" CC="$2" SAN="$3" "${@:4}" "$1/libpgherald.a"
 }
 
 build_target() { # folder compiler sanitizers name further-source...
   local dir=$1 cc=$2 sanitizers=$3 name=$4
   shift 4
-  "$cc" -std=c11 -O1 -g -Wall -Wextra -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L \
-    -Iinclude -Isrc -Itests/unit -Itests/fuzz "-fsanitize=$sanitizers" -fno-sanitize-recover=all \
-    -fno-omit-frame-pointer -pthread \
-    -o "$dir/$name" "tests/fuzz/${name}_fuzz.c" "$@" "${objects[@]}" "${package_libs[@]}" -lm
+  "$cc" -std=c11 -O1 -g -Wall -Wextra -D_GNU_SOURCE -Iinclude -Isrc -I"$dir/gen" -Itests/unit -Itests/fuzz \
+    "${package_flags[@]}" "-fsanitize=$sanitizers" -fno-sanitize-recover=all -fno-omit-frame-pointer -pthread \
+    -o "$dir/fuzz-$name" "tests/fuzz/${name}_fuzz.c" "$@" "$dir/libpgherald.a" "${package_libs[@]}" -lm
 }

@@ -1,5 +1,4 @@
 /* A configuration file. What is taken can be written out, and is the same when it is read again. */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <sys/mman.h>
