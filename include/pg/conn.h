@@ -92,6 +92,7 @@ void pg_conn_stream_resume(struct pg_conn *conn);
 
 /* NOTICE and WARNING messages go to the log at debug; what else libpq knows: */
 int pg_conn_server_version(const struct pg_conn *conn); /* 150020 */
+int pg_conn_backend_pid(const struct pg_conn *conn);    /* the server's process; 0: none */
 
 /* How many times something was read from the socket: part of a long message counts. */
 uint64_t pg_conn_reads(const struct pg_conn *conn);

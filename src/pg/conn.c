@@ -344,3 +344,8 @@ int pg_conn_server_version(const struct pg_conn *conn)
 {
     return conn->pg ? PQserverVersion(conn->pg) : 0;
 }
+
+int pg_conn_backend_pid(const struct pg_conn *conn)
+{
+    return conn->pg ? PQbackendPID(conn->pg) : 0;
+}

@@ -7,12 +7,14 @@
 #include "base/mem.h"
 #include "pg/conn.h"
 #include "stream/protocol.h"
+#include "stream/walsender.h"
 
 #define CONNECT_TIMEOUT_MS 10000
 #define PAUSED_FEEDBACK_MS 1000 /* while the server's own requests for feedback are not read */
 #define CONFIRM_DELAY_MS 20     /* many confirmations in a row are told to the server as one */
 
 struct stream {
+    uv_loop_t *loop;
     const struct config *config;
     enum config_plugin plugin;
     struct stats *stats;
@@ -29,8 +31,10 @@ struct stream {
     bool started;
     bool closed;
     bool paused;
-    bool asked;     /* for a sign of life */
-    uint64_t heard; /* pg_conn_reads() when the silence timer was last here */
+    bool asked;                          /* for a sign of life */
+    uint64_t heard;                      /* pg_conn_reads() when the silence timer was last here */
+    struct walsender_question *question; /* whether the server works; NULL: not asked */
+    bool told;                           /* that it works, since it was last heard */
 };
 
 static void lose(struct stream *stream, const struct err *err)
@@ -56,23 +60,59 @@ void stream_send_feedback(struct stream *stream)
     send_feedback(stream, false);
 }
 
+static void drop_question(struct stream *stream)
+{
+    walsender_question_close(stream->question);
+    stream->question = NULL;
+}
+
+static void lose_in_silence(struct stream *stream)
+{
+    struct err err;
+
+    err_set(&err, "the server has been silent for stream_timeout (%u ms) and does not answer",
+            stream->config->stream_timeout_ms);
+    lose(stream, &err);
+}
+
+static void on_walsender_answer(void *arg, bool works)
+{
+    struct stream *stream = arg;
+
+    drop_question(stream);
+    if (stream->heard != pg_conn_reads(stream->conn))
+        return;
+    if (!works) {
+        lose_in_silence(stream);
+        return;
+    }
+    stream->asked = false;
+    if (!stream->told)
+        log_info("stream", "the server says nothing while it works on a large transaction: waiting",
+                 log_s("slot", stream->config->slot_name));
+    stream->told = true;
+}
+
 /* A connection that is cut off without a word, by a firewall or a host that is gone, looks like a
- * quiet server. What is not read because of a pause is no silence. */
+ * quiet server; and so does a server that works on a transaction of which it sends nothing. What is
+ * not read because of a pause is no silence. */
 static void on_silence_timer(uv_timer_t *timer)
 {
     struct stream *stream = timer->data;
-    struct err err;
 
     if (stream->paused || stream->heard != pg_conn_reads(stream->conn)) {
         stream->heard = pg_conn_reads(stream->conn);
-        stream->asked = false;
+        stream->asked = stream->told = false;
+        drop_question(stream);
     } else if (!stream->asked) {
         stream->asked = true;
         send_feedback(stream, true);
+    } else if (!stream->question) {
+        stream->question =
+            walsender_ask(stream->loop, stream->config, pg_conn_backend_pid(stream->conn),
+                          on_walsender_answer, stream);
     } else {
-        err_set(&err, "the server has been silent for stream_timeout (%u ms) and does not answer",
-                stream->config->stream_timeout_ms);
-        lose(stream, &err);
+        lose_in_silence(stream);
     }
 }
 
@@ -174,6 +214,7 @@ struct stream *stream_open(uv_loop_t *loop, const struct config *config, enum co
                                             .wal_sender_timeout_ms = config->stream_timeout_ms};
     struct stream *stream = mem_alloc(sizeof(*stream));
 
+    stream->loop = loop;
     stream->config = config;
     stream->plugin = plugin;
     stream->stats = stats;
@@ -210,6 +251,7 @@ void stream_close(struct stream *stream)
     stream->closed = true;
     stream->started = false;
     stat_set(&stream->stats->stream_up, 0);
+    drop_question(stream);
     pg_conn_close(stream->conn);
     uv_close((uv_handle_t *)&stream->feedback_timer, on_timer_closed);
     uv_close((uv_handle_t *)&stream->confirm_timer, on_timer_closed);
