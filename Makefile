@@ -3,6 +3,7 @@
 # make check      installs what the tests need and runs them
 # make check-all  the same, with every end-to-end test under the sanitizers too
 # make bench      measures, beside ceilings and peers, in one run
+# make limits     very large and very many: memory, lag and rate of each, for an hour or so
 # make fuzz       fuzzes every parser for MINUTES (20) of processor time
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
 
@@ -100,6 +101,9 @@ fuzz:
 
 bench:
 	@scripts/bench.sh
+
+limits:
+	@scripts/limits.sh
 
 bootstrap:
 	@scripts/bootstrap.sh all
