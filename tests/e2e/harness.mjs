@@ -18,8 +18,8 @@ export const plugin = process.env.PGHERALD_PLUGIN || "wal2json";
 export const binary = resolve(process.env.PGHERALD_BINARY ?? join(top, "build/pgherald"));
 
 // How much more memory a program may use than one that is not sanitized: the address sanitizer keeps
-// what is freed for a while.
-export const spareMemory = () => (readFileSync(binary).includes("__asan_init") ? 10 : 1);
+// what is freed for a while, the thread sanitizer remembers who touched what.
+export const spareMemory = () => (/__[at]san_init/.test(readFileSync(binary, "latin1")) ? 10 : 1);
 
 // Values as the text PostgreSQL sends: nothing may lose a digit on the way into a test either.
 pg.types.setTypeParser(20, (text) => text);

@@ -178,7 +178,7 @@ test("no plain token and no key in a dump, in the database's files, in its WAL o
   const place = existsSync(join(cluster.folder, "place")) ? readFileSync(join(cluster.folder, "place"), "utf8").trim() : cluster.folder;
   const seen = { data: false, wal: false, log: false };
   for (const name of files(place)) {
-    if (statSync(name).size === 0) continue;
+    if (!statSync(name, { throwIfNoEntry: false })?.size) continue; // the server removes some of its files
     const text = readFileSync(name, "latin1");
     assert.deepEqual(shows(text), [], name);
     const kind = name.includes("/pg_wal/") ? "wal" : name.endsWith("/log") ? "log" : "data";

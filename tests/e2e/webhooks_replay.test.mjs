@@ -1,7 +1,7 @@
 // pgherald webhooks replay: deliveries out of the audit trail are those that the stream made.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { Env, eventually } from "./harness.mjs";
+import { Env, eventually, plugin } from "./harness.mjs";
 import { Receiver } from "./receiver.mjs";
 
 let env, owner;
@@ -193,7 +193,9 @@ test("hashed values stay the digests that they are, and what was plain then is r
   const [first, ...rest] = await deliveries(fresh);
   assert.deepEqual(JSON.parse(first.payload).data.record, { id: 1, phone: "[redacted]", n: 0 });
   assert.deepEqual(rest.map(({ payload }) => payload), (await deliveries(live)).map(({ payload }) => payload));
-  assert.match(rest[0].payload, /"phone":"sha256:[0-9a-f]{64}","n":"\[not in the stream: NaN or Infinity\]"/);
+  assert.match(rest[0].payload, /"phone":"sha256:[0-9a-f]{64}","n"/);
+  const nan = plugin === "pgoutput" ? "NaN" : "[not in the stream: NaN or Infinity]"; // wal2json sends null
+  assert.equal(JSON.parse(rest[0].payload).data.record.n, nan);
   assert.deepEqual([(await replay(asking)).undecided, (await deliveries(asking)).length], [2, 1], "the live one alone");
 });
 
