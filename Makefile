@@ -1,7 +1,7 @@
 # make            builds build/pgherald
 # make run        the main job on this machine: a private PostgreSQL, the daemon, a page to look at
 # make check      installs what the tests need and runs them
-# make check-all  the same, with every end-to-end test under the sanitizers too
+# make check-all  the same, with every pair of an output plugin and a sanitizer
 # make bench      measures, beside ceilings and peers, in one run
 # make limits     very large and very many: memory, lag and rate of each, for an hour or so
 # make fuzz       fuzzes every parser for MINUTES (20) of processor time

@@ -3,7 +3,7 @@
 # own. A suite is a program whose last such line counts; one without that line counts as one test,
 # by its exit code.
 #
-# FULL=1 runs all end-to-end files under the sanitizers too, not only those with the most code of the daemon.
+# FULL=1 tries every pair of an output plugin and a build of the daemon, not only each of them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 . scripts/lib.sh
@@ -25,7 +25,7 @@ finish() {
   local passed failed
   if [ -n "$pg_port" ]; then scripts/cluster.sh stop "$dir" "$pg_port" >/dev/null || true; fi
   say
-  awk '{printf "%s%s %d s", NR > 1 ? ", " : "took: ", $1, $4} END {print ""}' "$dir/results"
+  awk '{printf "%s%s %d s", (NR > 1 ? ", " : "took: "), $1, $4} END {print ""}' "$dir/results"
   awk '{printf "  %-24s %5d passed, %d failed\n", $1, $2, $3}' "$dir/results"
   say
   read -r passed failed < <(awk '{good += $2; bad += $3} END {print good + 0, bad + 0}' "$dir/results")
@@ -68,8 +68,6 @@ unit_suite() { # name make-arguments...
   add "$name" "$good" "$bad"
 }
 
-sanitized=("address,undefined" thread)
-
 build_all() {
   local since=$SECONDS
   say "==== build"
@@ -81,15 +79,17 @@ build_all() {
   fi
 }
 
+make_sanitized() { # sanitizers folder targets...
+  make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN="$1" BUILD="$build/$2" "${@:3}"
+}
+
 # What wants the compiler: the daemon under the sanitizers is made here for later.
 on_code() {
-  local sanitizers
   unit_suite unit make --no-print-directory -s -j"$(nproc)" WERROR=1 unit
   if [ -z "${SAN:-}" ]; then
-    unit_suite unit-sanitized make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN=address,undefined BUILD="$build/san" unit
-    for sanitizers in "${sanitized[@]}"; do
-      make --no-print-directory -s -j"$(nproc)" WERROR=1 SAN="$sanitizers" BUILD="$build/e2e-${sanitizers%%,*}" all
-    done
+    unit_suite unit-sanitized make_sanitized address,undefined san unit
+    make_sanitized address,undefined san all
+    make_sanitized thread tsan all
   fi
   # with the objects of the sanitized unit tests, where there are such
   suite fuzz-corpus env FUZZ_BUILD="$build/${SAN:+fuzz-}san" bash tests/fuzz/replay.sh
@@ -101,12 +101,13 @@ on_sql() {
   suite rls-property env RLS_PROPERTY="$build/tests/rls_property" bash tests/property/run.sh
 }
 
+end_to_end() { # name plugin files...
+  suite "$1" env PGHERALD_PLUGIN="$2" bash tests/e2e/run.sh "${@:3}"
+}
+
 # The daemon itself under the sanitizers. A complaint is an exit code, which the tests look at.
-sanitized_suite() { # sanitizers files...
-  local name=e2e-${1%%,*}
-  shift
-  [ -z "${FULL:-}" ] || set --
-  suite "$name" env PGHERALD_TEST_PATIENCE=3 PGHERALD_BINARY="$build/$name/pgherald" bash tests/e2e/run.sh "$@"
+sanitized() { # name folder plugin
+  TZ=UTC PGHERALD_TEST_PATIENCE=3 PGHERALD_BINARY=$build/$2/pgherald end_to_end "$1" "$3"
 }
 
 scripts/bootstrap.sh test || die "cannot go on without the packages"
@@ -129,10 +130,20 @@ else
   on_code
 fi
 
-suite e2e env PGHERALD_PLUGIN=wal2json bash tests/e2e/run.sh
-suite e2e-pgoutput env PGHERALD_PLUGIN=pgoutput bash tests/e2e/run.sh
-if [ -z "${SAN:-}" ]; then
-  sanitized_suite address,undefined main operation realtime policies rules webhooks
-  PGHERALD_PLUGIN=pgoutput TZ=UTC sanitized_suite thread main realtime policies rules
+end_to_end e2e wal2json
+if [ -n "${SAN:-}" ]; then
+  end_to_end e2e-pgoutput pgoutput
+  finish
+fi
+sanitized e2e-address san pgoutput
+sanitized e2e-thread tsan wal2json
+if [ -z "${FULL:-}" ]; then
+  # what is judged by its memory or its pace, which is another under a sanitizer
+  end_to_end e2e-pgoutput pgoutput audit_cli broadcast faults huge_transaction operation presence private realtime \
+    slow_reader webhooks webhooks_endpoints webhooks_hostile webhooks_tls
+else
+  end_to_end e2e-pgoutput pgoutput
+  sanitized e2e-address-wal2json san wal2json
+  sanitized e2e-thread-pgoutput tsan pgoutput
 fi
 finish
