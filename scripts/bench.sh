@@ -1,11 +1,12 @@
 #!/bin/bash
 # make bench: measures, each figure beside its ceiling or peer from the same run.
 #
-#   scripts/bench.sh             everything
-#   scripts/bench.sh backlog     only this (the names are the files of tests/bench)
+#   scripts/bench.sh                  everything, about two minutes (make bench)
+#   LONG=1 scripts/bench.sh           the same with long runs and medians of several (make bench LONG=1)
+#   scripts/bench.sh backlog steady   only these; the names are the files of tests/bench
 #
-# BENCH_CHANGES=500000 sets how large the backlog is, BENCH_CLIENTS=1000 how wide the fan-out,
-# BENCH_DELIVERIES=40000 how many webhooks there are. Results stay in build/bench.json.
+# BENCH_<WHAT> sets one size, such as BENCH_CHANGES=500000; each file begins with its sizes.
+# Results stay in build/bench.json, a plot of them in build/bench.svg.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib.sh

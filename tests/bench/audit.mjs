@@ -3,19 +3,19 @@
 // columns. The daemon shares the machine, so what it takes from pgbench is in its figures; what it has
 // not stored when pgbench ends is waited for and told. The CPU that a transaction takes in all is said as
 // well, since it depends less on what else the machine does.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Env } from "../e2e/harness.mjs";
+import { pgbench } from "./pgbench.mjs";
+import { median, say, secondsSince, size } from "./tools.mjs";
 
-const SECONDS = Number(process.env.BENCH_AUDIT_SECONDS ?? 10);
-const ROUNDS = Number(process.env.BENCH_AUDIT_ROUNDS ?? 3);
+const SECONDS = size("AUDIT_SECONDS", 2, 10);
+const ROUNDS = size("AUDIT_ROUNDS", 1, 3);
 const CLIENTS = 4;
 const MEMORIES = 20000;
 const SESSIONS = 2000;
 const tables = ["memories", "chat_messages", "chat_sessions"];
-const tools = { ...process.env, PATH: `/usr/lib/postgresql/15/bin:${process.env.PATH}` };
 
 // Keys that a script can compute: no row is looked up to find them.
 const key = (first, n) => `('${first}0000000-0000-4000-8000-' || lpad((${n})::text, 12, '0'))::uuid`;
@@ -78,16 +78,6 @@ const ways = [
   },
 ];
 
-function pgbench(env, files) {
-  const { port } = env.cluster;
-  const args = ["-h", "127.0.0.1", "-p", String(port), "-U", "postgres", "-n", "-M", "prepared", "-c", String(CLIENTS), "-j", "1", "-T", String(SECONDS), ...files.flatMap((file) => ["-f", file]), env.name];
-  const done = spawnSync("pgbench", args, { env: tools, encoding: "utf8" });
-  const [, tps] = /tps = ([\d.]+)/.exec(done.stdout ?? "") ?? [];
-  const [, transactions] = /transactions actually processed: (\d+)/.exec(done.stdout ?? "") ?? [];
-  if (done.status !== 0 || !tps) throw new Error(`pgbench failed: ${done.stdout}\n${done.stderr}`);
-  return { tps: Number(tps), transactions: Number(transactions) };
-}
-
 // CPU time in ms: of a process, and of those of its children that have ended. Fields as in proc(5), behind the name.
 function cpu(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ").map(Number);
@@ -114,7 +104,6 @@ async function cpuTimes(env, way) {
   return { total: server + daemon, herald: sum(ours) + daemon };
 }
 
-const seconds = (from) => Number(process.hrtime.bigint() - from) / 1e9;
 const lsn = async (env) => (await env.row("select (pg_current_wal_lsn() - '0/0')::text as at")).at;
 
 async function measure(env, way, files) {
@@ -128,14 +117,14 @@ async function measure(env, way, files) {
   }
   const before = Number(await lsn(env));
   const spent = await cpuTimes(env, way);
-  const from = process.hrtime.bigint();
-  const { tps, transactions } = pgbench(env, files);
+  const from = performance.now();
+  const { tps, transactions } = await pgbench(env, { files, seconds: SECONDS, clients: CLIENTS });
   const lag = way.daemon ? Number((await env.row("select pg_current_wal_lsn() - confirmed_flush_lsn as bytes from pg_replication_slots where slot_name = $1", [env.name])).bytes) : 0;
-  const ended = process.hrtime.bigint();
+  const ended = performance.now();
   if (way.daemon) await env.caughtUp(300000);
-  const drain = way.daemon ? seconds(ended) : 0;
+  const drain = way.daemon ? secondsSince(ended) : 0;
   const wal = (Number(await lsn(env)) - before) / transactions;
-  const sustained = transactions / seconds(from);
+  const sustained = transactions / secondsSince(from);
   const now = await cpuTimes(env, way);
   const each = (key) => ((now[key] - spent[key]) * 1000) / transactions;
   if (way.daemon) await env.kill("SIGTERM");
@@ -154,12 +143,11 @@ async function takeTurns(env, scripts, folder) {
     for (let i = 0; i < ways.length; i++) {
       const way = ways[(i + round) % ways.length];
       found.get(way.name).push(await measure(env, way, files));
+      say(`${way.name}: ${Math.round(found.get(way.name).at(-1).tps)} tps`);
     }
   }
   return found;
 }
-
-const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 function tableOf(workload, found) {
   const of = (name, what) => median(found.get(name).map((one) => one[what]));
@@ -167,12 +155,13 @@ function tableOf(workload, found) {
   const rows = [];
   for (const { name, daemon } of ways) {
     const range = found.get(name).map(({ tps }) => Math.round(tps)).join(" ");
-    rows.push({ what: `${workload}: ${name}, tps`, rate: of(name, "tps"), ratio: of(name, "tps") / of(peer, "tps"), aim: daemon ? `${range}; aim: 2 x the trigger` : range });
-    rows.push({ what: "  bytes of WAL a transaction, with its entries", rate: of(name, "wal"), ratio: of(name, "wal") / of(peer, "wal") });
-    rows.push({ what: "  CPU, microseconds a transaction", rate: of(name, "total"), ratio: of(name, "total") / of(peer, "total"), aim: daemon ? `${Math.round(of(name, "herald"))} of them pgherald's, after the commit` : "" });
+    const beside = (what) => (name === peer ? {} : { ratio: of(name, what) / of(peer, what), to: "the trigger" });
+    rows.push({ what: `${workload}: ${name}`, value: of(name, "tps"), unit: "tps", ...beside("tps"), ...(daemon && { aim: { ratio: ">= 2" } }), note: range });
+    rows.push({ what: "  WAL a transaction, with its entries", value: of(name, "wal"), unit: "bytes", ...beside("wal") });
+    rows.push({ what: "  CPU a transaction", value: of(name, "total"), unit: "us", ...beside("total"), note: daemon ? `${Math.round(of(name, "herald"))} of them pgherald's, after the commit` : "" });
     if (!daemon) continue;
-    rows.push({ what: "  tps until all of it was stored", rate: of(name, "sustained"), ratio: of(name, "sustained") / of(peer, "sustained") });
-    rows.push({ what: "  behind at the end: to drain, and bytes of WAL", seconds: of(name, "drain"), rate: of(name, "lag") });
+    rows.push({ what: "  until all of it was stored", value: of(name, "sustained"), unit: "tps", ...beside("sustained") });
+    rows.push({ what: "  behind at the end", value: of(name, "drain"), unit: "s", note: `${Math.round(of(name, "lag") / 1000)} kB of WAL` });
   }
   return rows;
 }
@@ -188,5 +177,5 @@ export async function run(cluster) {
     rmSync(folder, { recursive: true });
     await env.stop();
   }
-  return { name: `pgbench on the seed tables, ${CLIENTS} clients, ${ROUNDS} x ${SECONDS} s each`, rows };
+  return { title: `What auditing costs: pgbench on the seed tables, ${CLIENTS} clients, ${ROUNDS} x ${SECONDS} s each`, rows };
 }

@@ -1,28 +1,23 @@
 // From a backlog into audit_logs, by both output plugins, beside the two ceilings, in one run:
 // pg_recvlogical draining the same backlog, and COPY loading the same rows into the same kind of table.
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+// With the audit trail off, only what reading costs is left. All take turns, each with a slot of its own.
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Env } from "../e2e/harness.mjs";
+import { PLUGIN_OPTIONS, recvlogical } from "./recvlogical.mjs";
+import { median, say, secondsSince, size, timed } from "./tools.mjs";
 
-const CHANGES = Number(process.env.BENCH_CHANGES ?? 500_000);
+const CHANGES = size("CHANGES", 100_000, 500_000);
+const ROUNDS = size("BACKLOG_ROUNDS", 1, 3);
 const PER_TRANSACTION = 100;
+const plugins = Object.keys(PLUGIN_OPTIONS);
 const columns = "occurred_at, commit_lsn, ordinal, xid, action, resource_type, resource_id, old_values, new_values, changed_fields";
 
-const tools = { ...process.env, PATH: `/usr/lib/postgresql/15/bin:${process.env.PATH}` };
-
-function timed(what, command, args, options = {}) {
-  const from = process.hrtime.bigint();
-  const done = spawnSync(command, args, { env: tools, stdio: ["ignore", "ignore", "inherit"], ...options });
-  if (done.status !== 0) throw new Error(`${what} failed (${done.status ?? done.signal})`);
-  return Number(process.hrtime.bigint() - from) / 1e9;
-}
-
 // Three inserts to two updates, of rows of eight columns, about 650 bytes of JSON each.
-async function makeBacklog(env) {
-  const inserts = Math.round((CHANGES * 3) / 5 / PER_TRANSACTION);
-  const updates = Math.round((CHANGES * 2) / 5 / PER_TRANSACTION);
+export async function makeBacklog(env, changes) {
+  const inserts = Math.round((changes * 3) / 5 / PER_TRANSACTION);
+  const updates = Math.round((changes * 2) / 5 / PER_TRANSACTION);
   await env.db.query(`
     create table public.bench (id bigint primary key, user_id uuid, title text, body text,
       amount numeric(12,2), done boolean, tags text[], created_at timestamptz default now());
@@ -42,27 +37,24 @@ async function makeBacklog(env) {
   end $$`);
 }
 
-const wal2json = ["format-version=2", "include-xids=true", "include-timestamp=true", "include-lsn=true", "include-types=false", "include-type-oids=true", "include-pk=true", "add-tables=public.*"];
-const pgoutput = ["proto_version=1", "messages=true", "publication_names=pgherald,pgherald_inserts"];
-
-async function drainWithRecvlogical(env, slot, endpos, options) {
-  const args = ["-d", env.cluster.url(env.name), "--slot", slot, "--start", "--endpos", endpos, "-f", "/dev/null"];
-  const seconds = timed("pg_recvlogical", "pg_recvlogical", args.concat(options.flatMap((option) => ["-o", option])));
+async function dropSlot(env, slot) {
   await env.db.query("select pg_drop_replication_slot($1)", [slot]);
   await env.db.query("checkpoint");
-  return seconds;
 }
 
-// Every change is an entry then.
-async function drainWithPgherald(env, endpos) {
-  const { before } = await env.row("select count(*)::int as before from public.audit_logs");
-  const from = process.hrtime.bigint();
+// With the audit trail on every change is an entry then, with it off none is.
+async function drainWithPgherald(env, settings, endpos) {
+  env.settings = settings;
+  const count = async () => (await env.row("select count(*)::int as n from public.audit_logs")).n;
+  const before = await count();
+  const from = performance.now();
   await env.run(["--endpos", endpos], { ready: false });
   const { code } = await env.exited;
-  const seconds = Number(process.hrtime.bigint() - from) / 1e9;
+  const seconds = secondsSince(from);
   if (code !== 0) throw new Error(`pgherald exited with ${code}:\n${env.logText()}`);
-  const { after } = await env.row("select count(*)::int as after from public.audit_logs");
-  if (after - before < CHANGES) throw new Error(`${after - before} audit rows, wanted ${CHANGES}`);
+  const made = (await count()) - before;
+  if (settings.audit === "off" ? made > 0 : made < CHANGES) throw new Error(`${made} audit rows for ${CHANGES} changes`);
+  await dropSlot(env, settings.slot_name);
   return seconds;
 }
 
@@ -71,57 +63,82 @@ async function loadWithCopy(env) {
   const file = join(folder, "rows");
   const psql = (sql) => ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.url(env.name), "-c", sql];
   try {
-    timed("COPY out", "psql", psql(`\\copy (select ${columns} from public.audit_logs order by id) to '${file}' (format binary)`));
+    timed("COPY out", "psql", psql(`\\copy (select ${columns} from public.audit_logs where resource_type = 'public.bench' order by id limit ${CHANGES}) to '${file}' (format binary)`));
     await env.db.query(`
       create table public.audit_peer (like public.audit_logs including all) partition by range (occurred_at);
       create table public.audit_peer_all partition of public.audit_peer default`);
     await env.db.query("checkpoint");
     const seconds = timed("COPY in", "psql", psql(`\\copy public.audit_peer (${columns}) from '${file}' (format binary)`));
-    return { seconds, bytes: statSync(file).size };
+    await env.db.query("drop table public.audit_peer");
+    return seconds;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
+// Every run needs a slot that is as old as the backlog.
+async function makeSlots(env) {
+  const slots = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const plugin of plugins) {
+      const peer = `${env.name}_peer_${plugin}_${round}`;
+      await env.db.query("select pg_create_logical_replication_slot($1, $2)", [peer, plugin]);
+      for (const audit of ["on", "off"]) {
+        env.settings = { ...env.settings, slot_name: `${env.name}_${plugin}_${audit}_${round}`, plugin, audit };
+        await env.init();
+        slots.push({ round, plugin, audit, peer, settings: env.settings });
+      }
+    }
+  }
+  return slots;
+}
+
+async function measure(env, slots) {
+  const { lsn } = await env.row("select pg_current_wal_lsn()::text as lsn");
+  await env.db.query("checkpoint");
+  const times = new Map();
+  const note = (key, seconds) => {
+    times.set(key, (times.get(key) ?? []).concat(seconds));
+    say(`${key}: ${seconds.toFixed(2)} s`);
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const mine = slots.filter((slot) => slot.round === round);
+    for (const { plugin, peer, audit } of mine.filter((slot) => slot.audit === "on")) {
+      note(`pg_recvlogical ${plugin}`, recvlogical(env, peer, plugin, lsn, "/dev/null"));
+      await dropSlot(env, peer);
+      note(`pgherald ${plugin} ${audit}`, await drainWithPgherald(env, mine.find((slot) => slot.plugin === plugin && slot.audit === audit).settings, lsn));
+      note(`pgherald ${plugin} off`, await drainWithPgherald(env, mine.find((slot) => slot.plugin === plugin && slot.audit === "off").settings, lsn));
+    }
+    note("COPY", await loadWithCopy(env));
+  }
+  return (key) => median(times.get(key));
+}
+
+function report(of) {
+  const row = (what, seconds, more) => ({ what, value: seconds, unit: "s", note: `${Math.round(CHANGES / seconds).toLocaleString("en-US")} changes/s`, ...more });
+  const rows = plugins.map((plugin) => row(`pg_recvlogical to /dev/null, ${plugin}`, of(`pg_recvlogical ${plugin}`)));
+  rows.push(row("COPY of the same rows", of("COPY")));
+  for (const plugin of plugins) {
+    const receive = of(`pg_recvlogical ${plugin}`);
+    const [on, off] = ["on", "off"].map((audit) => of(`pgherald ${plugin} ${audit}`));
+    const slower = Math.max(receive, of("COPY"));
+    rows.push(row(`pgherald into audit_logs, ${plugin}`, on, { ratio: on / slower, to: slower > receive ? "COPY" : "pg_recvlogical", aim: { ratio: "<= 1.25" } }));
+    rows.push(row(`pgherald, audit off, ${plugin}`, off, { ratio: off / receive, to: "pg_recvlogical", aim: { ratio: "<= 1.15" } }));
+  }
+  return { title: `From a backlog of ${CHANGES.toLocaleString("en-US")} changes, medians of ${ROUNDS}`, rows };
+}
+
 export async function run(cluster) {
   const env = await Env.start({ cluster, seed: false, daemon: false });
+  const own = env.settings;
   try {
-    const own = { ...env.settings };
-    const other = { ...own, slot_name: `${env.name}_p`, plugin: "pgoutput" };
-    env.settings = other;
-    await env.init();
-    for (const plugin of ["wal2json", "pgoutput"]) {
-      await env.db.query("select pg_create_logical_replication_slot($1, $2)", [`${env.name}_${plugin}`, plugin]);
-    }
-    await makeBacklog(env);
-    const { lsn } = await env.row("select pg_current_wal_lsn()::text as lsn");
-    await env.db.query("checkpoint");
-    const receive = await drainWithRecvlogical(env, `${env.name}_wal2json`, lsn, wal2json);
-    const receiveOther = await drainWithRecvlogical(env, `${env.name}_pgoutput`, lsn, pgoutput);
+    const slots = await makeSlots(env);
     env.settings = own;
-    const herald = await drainWithPgherald(env, lsn);
-    const copy = await loadWithCopy(env);
-    env.settings = other;
-    const heraldOther = await drainWithPgherald(env, lsn);
-    await env.db.query("select pg_drop_replication_slot($1)", [other.slot_name]);
-    env.settings = own;
-    const row = (what, seconds, ceiling) => ({
-      what,
-      seconds,
-      rate: CHANGES / seconds,
-      ...(ceiling && { ratio: seconds / Math.max(ceiling, copy.seconds), aim: "<= 1.5 x the slower of pg_recvlogical and COPY" }),
-    });
-    return {
-      name: "backlog",
-      rows: [
-        row("pg_recvlogical to /dev/null, wal2json", receive),
-        row("pg_recvlogical to /dev/null, pgoutput", receiveOther),
-        row("COPY of the same rows", copy.seconds),
-        row("pgherald into audit_logs, wal2json", herald, receive),
-        row("pgherald into audit_logs, pgoutput", heraldOther, receiveOther),
-      ],
-    };
+    await makeBacklog(env, CHANGES);
+    return report(await measure(env, slots));
   } finally {
+    env.settings = own;
+    await env.db.query("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name like $1 || '_%' and not active", [env.name]);
     await env.stop();
   }
 }

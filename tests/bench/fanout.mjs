@@ -1,17 +1,21 @@
 // One table, many readers: frames a second and their delay, in bursts and message by message, beside
-// nchan (nginx), which gets the same payload over HTTP and sends it to the same clients.
+// nchan (nginx), which gets the same payload over HTTP and sends it to the same clients; and beside the
+// ceilings, a program that does nothing but send() frames of that size, one a call and ten a call.
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Env, eventually, freePort, jwt } from "../e2e/harness.mjs";
-import { joinFrame, Listeners, median, percentile, stamp, SUBSCRIBED } from "./listeners.mjs";
+import { createInterface } from "node:readline";
+import { joinFrame, Listeners, stamp, SUBSCRIBED } from "./listeners.mjs";
+import { buildProgram } from "./program.mjs";
+import { median, percentile, say, size } from "./tools.mjs";
 
-const CLIENTS = Number(process.env.BENCH_CLIENTS ?? 1000);
+const CLIENTS = size("CLIENTS", 1000, 1000);
 const BURST = 300;
-const BURSTS = 5;
-const SINGLES = 200;
+const BURSTS = size("BURSTS", 3, 10);
+const SINGLES = size("SINGLES", 60, 400);
 const FRAME_BYTES = 500;
 const ENVELOPE_BYTES = 340; // of a postgres_changes frame around the text column
 
@@ -117,6 +121,28 @@ async function startNchan() {
   }
 }
 
+// The ceiling: `batch` frames in one send(), to one client after the other, and nothing else.
+async function startSender(batch) {
+  const child = spawn(buildProgram("sender"), { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async () => (await lines.next()).value;
+  const port = Number(await answer());
+  const listeners = await Listeners.start({ port, path: "/", clients: CLIENTS });
+  const burst = (count) => {
+    child.stdin.write(`send ${count} ${batch}\n`);
+    return answer();
+  };
+  return {
+    listeners,
+    burst,
+    one: () => burst(1),
+    stop() {
+      listeners.stop();
+      child.stdin.end();
+    },
+  };
+}
+
 // The sides take turns, so that whatever else the machine does hits all of them.
 async function compare(sides) {
   const bursts = sides.map(() => []);
@@ -124,6 +150,7 @@ async function compare(sides) {
   for (const side of sides) await side.listeners.during(10, () => side.burst(10));
   for (let round = 0; round < BURSTS; round++) {
     for (const [i, side] of sides.entries()) bursts[i].push(await side.listeners.during(BURST, () => side.burst(BURST)));
+    say(`burst ${round + 1} of ${BURSTS}: ${bursts.map((b) => Math.round((BURST * CLIENTS) / b.at(-1).seconds)).join(", ")} frames/s`);
   }
   for (let round = 0; round < SINGLES; round++) {
     for (const [i, side] of sides.entries()) singles[i].push(await side.listeners.during(1, side.one));
@@ -143,27 +170,39 @@ async function compare(sides) {
   }));
 }
 
+const figures = [
+  [`bursts of ${BURST}`, "frames/s", (f) => f.burst.rate, { nchan: ">= 3" }],
+  [`bursts of ${BURST}, p99`, "ms", (f) => f.burst.p99, { nchan: "<= 1" }],
+  ["one by one", "frames/s", (f) => f.single.rate, { nchan: ">= 1" }],
+  ["one by one, first client", "ms", (f) => f.single.first, {}],
+  ["one by one, p99", "ms", (f) => f.single.p99, { nchan: "<= 1" }],
+];
+
+function report(found) {
+  const { pgherald, ...others } = found;
+  const rows = [];
+  for (const [what, unit, pick, aims] of figures) {
+    for (const [to, figure] of Object.entries(others)) {
+      const [ours, theirs] = [pick(pgherald), pick(figure)];
+      rows.push({ what: `${what}, beside ${to}`, value: ours, unit, ratio: ours / theirs, to, ...(aims[to] && { aim: { ratio: aims[to] } }), note: `${theirs.toFixed(unit === "ms" ? 1 : 0)} ${unit}` });
+    }
+  }
+  rows.push({ what: "a frame", value: pgherald.bytes, unit: "bytes", note: others.nchan ? "" : "nchan is not installed: scripts/bootstrap.sh bench" });
+  return { title: `Fan-out to ${CLIENTS} clients, frames of ${FRAME_BYTES} bytes`, rows };
+}
+
 export async function run(cluster) {
   Listeners.build();
-  const sides = [await startPgherald(cluster)];
-  if (spawnSync("nginx", ["-v"], { stdio: "ignore" }).status === 0) sides.push(await startNchan());
-  let figures;
+  const starts = { pgherald: () => startPgherald(cluster) };
+  if (spawnSync("nginx", ["-v"], { stdio: "ignore" }).status === 0) starts.nchan = startNchan;
+  starts["a send() a frame"] = () => startSender(1);
+  starts["ten frames a send()"] = () => startSender(10);
+  const sides = [];
   try {
-    figures = await compare(sides);
+    for (const start of Object.values(starts)) sides.push(await start());
+    const found = await compare(sides);
+    return report(Object.fromEntries(Object.keys(starts).map((name, i) => [name, found[i]])));
   } finally {
     for (const side of sides) await side.stop();
   }
-  const [ours, nchan] = figures;
-  const rows = [];
-  const add = (what, pick, unit, aim) => {
-    rows.push({ what: `pgherald: ${what}${unit}`, rate: pick(ours), ratio: nchan && pick(ours) / pick(nchan), aim: nchan ? aim : "nchan is not installed" });
-    if (nchan) rows.push({ what: `nchan: ${what}${unit}`, rate: pick(nchan) });
-  };
-  add(`bursts of ${BURST}`, (f) => f.burst.rate, ", frames/s", "aim: at least 3");
-  add(`bursts of ${BURST}, p99`, (f) => f.burst.p99, ", ms", "aim: at most 1");
-  add("one by one", (f) => f.single.rate, ", frames/s", "aim: at least 1");
-  add("one by one, first client", (f) => f.single.first, ", ms");
-  add("one by one, p99", (f) => f.single.p99, ", ms", "aim: at most 1");
-  add("bytes of a frame", (f) => f.bytes, "");
-  return { name: `fan-out: ${CLIENTS} clients`, rows };
 }

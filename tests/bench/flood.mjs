@@ -2,9 +2,10 @@
 // happens at the realtime side, and while clients join, leave and stall as fast as they can.
 import { randomUUID } from "node:crypto";
 import { Env, eventually, jwt, sleep } from "../e2e/harness.mjs";
-import { joinFrame, Listeners, percentile, stamp, SUBSCRIBED } from "./listeners.mjs";
+import { joinFrame, Listeners, stamp, SUBSCRIBED } from "./listeners.mjs";
+import { percentile, size } from "./tools.mjs";
 
-const SECONDS = Number(process.env.BENCH_FLOOD_SECONDS ?? 15);
+const SECONDS = size("FLOOD_SECONDS", 3, 15);
 const RATE = 200; // changes a second, of 2 kB each
 const STALLED = 50;
 const CHURNING = 200;
@@ -87,11 +88,11 @@ export async function run(cluster) {
     await eventually(async () => Number((await env.stats()).clients) === 0, "all clients to be gone");
     const rows = [];
     for (const p of [50, 99]) {
-      rows.push({ what: `audit entry after a commit, flooded, p${p}, ms`, rate: percentile(p, flooded), ratio: percentile(p, flooded) / percentile(p, quiet) });
-      rows.push({ what: `  without clients, p${p}, ms`, rate: percentile(p, quiet) });
+      rows.push({ what: `audit entry after a commit, flooded, p${p}`, value: percentile(p, flooded), unit: "ms", ratio: percentile(p, flooded) / percentile(p, quiet), to: "without clients" });
+      rows.push({ what: `  without clients, p${p}`, value: percentile(p, quiet), unit: "ms" });
     }
-    rows.push({ what: "joins and leaves a second meanwhile", rate: joined / SECONDS }, { what: "clients cut off because they did not read", rate: Number(stats.clients_slow_total) });
-    return { name: `a flood of clients and the audit trail, ${RATE} changes/s`, rows };
+    rows.push({ what: "clients that join and leave meanwhile", value: joined / SECONDS, unit: "/s" }, { what: "cut off because they did not read", value: Number(stats.clients_slow_total), unit: "clients" });
+    return { title: `A flood of clients and the audit trail, ${RATE} changes/s`, rows };
   } finally {
     await env.stop();
   }

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { Env, jwt } from "../e2e/harness.mjs";
 import { joinFrame, Listeners, SUBSCRIBED } from "./listeners.mjs";
+import { size } from "./tools.mjs";
 
-const CLIENTS = Number(process.env.BENCH_IDLE_CLIENTS ?? 10_000);
+const CLIENTS = size("IDLE_CLIENTS", 3000, 10_000);
 
 const resident = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) * 1024;
 
@@ -23,10 +24,10 @@ export async function run(cluster) {
     listeners = await Listeners.start({ port: env.port, path, clients: CLIENTS, hellos: [joinFrame({ table: "ticks" })], subscribed: SUBSCRIBED });
     const after = resident(env.daemon.pid);
     return {
-      name: `${CLIENTS} idle clients, each on one table`,
+      title: `${CLIENTS} idle clients, each on one table`,
       rows: [
-        { what: "bytes of memory a client", rate: (after - before) / CLIENTS },
-        { what: "resident with all of them, MB", rate: after / 1e6 },
+        { what: "memory a client", value: (after - before) / CLIENTS, unit: "bytes" },
+        { what: "resident with all of them", value: after / 1e6, unit: "MB" },
       ],
     };
   } finally {

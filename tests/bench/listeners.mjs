@@ -14,13 +14,10 @@ export function joinFrame({ table, filter, token }) {
   return JSON.stringify(["1", "1", `realtime:${table}`, "phx_join", { config: { postgres_changes: [binding] }, ...(token && { access_token: token }) }]);
 }
 
-export const median = (values) => percentile(50, values);
-export const percentile = (p, values) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor((values.length * p) / 100))];
-
 export class Listeners {
   static build() {
-    mkdirSync("build", { recursive: true });
-    execFileSync("cc", ["-std=c11", "-O2", "-D_GNU_SOURCE", "-o", "build/listeners", "tests/bench/listeners.c"]);
+    mkdirSync("build/bench", { recursive: true });
+    execFileSync("cc", ["-std=c11", "-O2", "-D_GNU_SOURCE", "-o", "build/bench/listeners", "tests/bench/listeners.c"]);
   }
 
   // hellos: a frame each client sends, in turn; subscribed: what is in the answer that counts.
@@ -34,7 +31,7 @@ export class Listeners {
       writeFileSync(file, hellos.map((hello) => `${hello}\n`).join(""));
       args.push(file, subscribed);
     }
-    listeners.child = spawn("build/listeners", args, { stdio: ["pipe", "pipe", "inherit"] });
+    listeners.child = spawn("build/bench/listeners", args, { stdio: ["pipe", "pipe", "inherit"] });
     listeners.lines = createInterface({ input: listeners.child.stdout })[Symbol.asyncIterator]();
     const { ready, gone } = await listeners.ask("ready");
     if (ready !== clients || gone) throw new Error(`${ready} of ${clients} clients are ready, ${gone} are gone`);

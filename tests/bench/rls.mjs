@@ -3,11 +3,12 @@
 import { randomUUID } from "node:crypto";
 import { Env, jwt } from "../e2e/harness.mjs";
 import { cpuSeconds } from "./cpu.mjs";
-import { joinFrame, Listeners, median, stamp, SUBSCRIBED } from "./listeners.mjs";
+import { joinFrame, Listeners, stamp, SUBSCRIBED } from "./listeners.mjs";
+import { median, say, size } from "./tools.mjs";
 
-const CLIENTS = Number(process.env.BENCH_RLS_CLIENTS ?? 500);
-const CHANGES = Number(process.env.BENCH_RLS_CHANGES ?? 5000);
-const ROUNDS = 3;
+const CLIENTS = size("RLS_CLIENTS", 500, 500);
+const CHANGES = size("RLS_CHANGES", 3000, 10_000);
+const ROUNDS = size("RLS_ROUNDS", 2, 5);
 
 async function prepare(env) {
   await env.db.query(`
@@ -42,8 +43,8 @@ async function side(env, table, users) {
     },
     rate: () => median(rates),
     cpu: (what) => [
-      { what: `CPU of 1,000 changes ${what}: pgherald`, seconds: median(daemon) },
-      { what: `CPU of 1,000 changes ${what}: PostgreSQL`, seconds: median(server) },
+      { what: `CPU of 1,000 changes ${what}: pgherald`, value: median(daemon), unit: "s" },
+      { what: `CPU of 1,000 changes ${what}: PostgreSQL`, value: median(server), unit: "s" },
     ],
     stop: () => listeners.stop(),
   };
@@ -60,17 +61,20 @@ export async function run(cluster) {
       return { id, token: jwt(env.secret, { role: "authenticated", sub: id }) };
     });
     sides.push(await side(env, "own_notes", users), await side(env, "open_notes", users));
-    for (let round = 0; round < ROUNDS; round++) for (const s of sides) await s.round();
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const s of sides) await s.round();
+      say(`round ${round + 1} of ${ROUNDS}`);
+    }
   } finally {
     for (const s of sides) s.stop();
     await env.stop();
   }
   const [own, open] = sides.map((s) => s.rate());
   return {
-    name: `row level security: ${CLIENTS} clients, each its own rows`,
+    title: `Row level security: ${CLIENTS} clients, each its own rows`,
     rows: [
-      { what: "user_id = auth.uid(), changes/s", rate: own, ratio: own / open, aim: "aim: 2,000 and at least 0.8" },
-      { what: "without policies, filtered, changes/s", rate: open },
+      { what: "user_id = auth.uid()", value: own, unit: "changes/s", ratio: own / open, to: "the same without policies", aim: { value: ">= 2000", ratio: ">= 0.8" } },
+      { what: "without policies, filtered", value: open, unit: "changes/s" },
       ...sides[0].cpu("with policies"),
       ...sides[1].cpu("without"),
     ],

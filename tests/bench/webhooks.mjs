@@ -5,10 +5,10 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Env, eventually, freePort, sleep } from "../e2e/harness.mjs";
-import { median } from "./listeners.mjs";
+import { median, say, size } from "./tools.mjs";
 
-const DELIVERIES = Number(process.env.BENCH_DELIVERIES ?? 40_000);
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
+const DELIVERIES = size("DELIVERIES", 15_000, 40_000);
+const ROUNDS = size("WEBHOOK_ROUNDS", 1, 5);
 const ENDPOINTS = 8;
 const AT_ONCE = 64;
 const BODY = JSON.stringify({
@@ -95,15 +95,15 @@ export async function run(cluster) {
     for (let round = 0; round < ROUNDS; round++) {
       limits.push(load(receiver));
       times.push(await dispatch(env));
-      console.error(`  round ${round + 1}: h2load ${(DELIVERIES / limits.at(-1)).toFixed(0)}/s, pgherald ${(DELIVERIES / times.at(-1)).toFixed(0)}/s`);
+      say(`round ${round + 1}: h2load ${(DELIVERIES / limits.at(-1)).toFixed(0)}/s, pgherald ${(DELIVERIES / times.at(-1)).toFixed(0)}/s`);
     }
     const limit = median(limits);
     const seconds = median(times);
     return {
-      name: `webhooks: ${DELIVERIES} deliveries of ${BODY.length} bytes, ${ENDPOINTS} endpoints, ${AT_ONCE} requests at once`,
+      title: `Webhooks: ${DELIVERIES} deliveries of ${BODY.length} bytes, ${ENDPOINTS} endpoints, ${AT_ONCE} requests at once`,
       rows: [
-        { what: "the receiver alone (h2load)", seconds: limit, rate: DELIVERIES / limit },
-        { what: "delivered and recorded", seconds, rate: DELIVERIES / seconds, ratio: seconds / limit, aim: ">= 5,000 a second" },
+        { what: "the receiver alone (h2load)", value: DELIVERIES / limit, unit: "requests/s" },
+        { what: "delivered and recorded", value: DELIVERIES / seconds, unit: "deliveries/s", ratio: limit / seconds, to: "h2load", aim: { value: ">= 5000" } },
       ],
     };
   } finally {
