@@ -2,7 +2,8 @@
 # make run        the main job on this machine: a private PostgreSQL, the daemon, a page to look at
 # make check      installs what the tests need and runs them
 # make check-all  the same, with every pair of an output plugin and a sanitizer
-# make bench      measures, beside ceilings and peers, in one run
+# make bench      measures, beside ceilings and peers, in one run; make bench LONG=1 takes its time
+# make soak       everything at once for MINUTES (30), with restarts; then what was lost or grew
 # make limits     very large and very many: memory, lag and rate of each, for an hour or so
 # make fuzz       fuzzes every parser for MINUTES (20) of processor time
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
@@ -43,7 +44,7 @@ LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
 LIB := $(BUILD)/libpgherald.a
 EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
 
-.PHONY: all run check check-all fuzz bench clean format install help bootstrap unit
+.PHONY: all run check check-all fuzz bench soak clean format install help bootstrap unit
 all: $(BUILD)/pgherald
 
 $(BUILD)/pgherald: $(OBJ)
@@ -100,7 +101,10 @@ fuzz:
 	@FUZZ_MINUTES=$(or $(MINUTES),20) tests/fuzz/run.sh $(TARGETS)
 
 bench:
-	@scripts/bench.sh
+	@LONG=$(LONG) scripts/bench.sh
+
+soak:
+	@MINUTES=$(or $(MINUTES),30) scripts/soak.sh
 
 limits:
 	@scripts/limits.sh

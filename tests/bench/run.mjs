@@ -5,7 +5,7 @@ import { cpus, loadavg } from "node:os";
 import { Cluster } from "../e2e/harness.mjs";
 import { plotOf } from "./plot.mjs";
 import { aimsOf, isMet, tableOf } from "./report.mjs";
-import { isLong, secondsSince } from "./tools.mjs";
+import { isLong, secondsSince, stopWhenTold } from "./tools.mjs";
 
 const all = ["decode", "backlog", "steady", "audit", "fanout", "rls", "latency", "webhooks", "flood", "idle", "tokens"];
 const names = process.argv.length > 2 ? process.argv.slice(2) : all;
@@ -20,6 +20,7 @@ const results = [];
 const failed = [];
 const begin = { at: new Date().toISOString(), form: isLong ? "long" : "short", cores: cpus().length, cpu: cpus()[0].model, load: load() };
 const cluster = await Cluster.start({ own: true });
+stopWhenTold(cluster);
 try {
   for (const [i, name] of names.entries()) {
     const { run } = await import(`./${name}.mjs`);

@@ -47,8 +47,8 @@ function rowsOf({ rate, tps, p50, p99, max }) {
   const isAim = rate === AIM_TPS;
   return [
     { what: `asked for ${rate} tps`, value: tps, unit: "tps", ...(isAim && { aim: { value: `>= ${AIM_TPS * 0.98}` } }) },
-    { what: "  lag p50", value: p50, unit: "ms" },
-    { what: "  lag p99", value: p99, unit: "ms", note: `at most ${max.toFixed(0)} ms`, ...(isAim && { aim: { value: "<= 100" } }) },
+    { what: `  lag at ${rate}, p50`, value: p50, unit: "ms" },
+    { what: `  lag at ${rate}, p99`, value: p99, unit: "ms", note: `at most ${max.toFixed(0)} ms`, ...(isAim && { aim: { value: "<= 100" } }) },
   ];
 }
 

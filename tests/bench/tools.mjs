@@ -1,7 +1,7 @@
 // What the benches share: how large they are, the programs of PostgreSQL, and telling how far they are.
 import { spawnSync } from "node:child_process";
 
-export const isLong = Boolean(Number(process.env.LONG ?? 0));
+export const isLong = Boolean(Number(process.env.LONG || 0));
 
 // How large a bench is: that of the form, or what BENCH_<NAME> says.
 export const size = (name, short, long) => Number(process.env[`BENCH_${name}`] ?? (isLong ? long : short));
@@ -22,3 +22,13 @@ export function timed(what, command, args, options = {}) {
 
 export const percentile = (p, values) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor((values.length * p) / 100))];
 export const median = (values) => percentile(50, values);
+
+// Whoever is told to stop leaves no server behind.
+export function stopWhenTold(cluster) {
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => {
+      cluster.script("stop", "immediate");
+      process.exit(130);
+    });
+  }
+}

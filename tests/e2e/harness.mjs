@@ -268,7 +268,7 @@ export class Env {
   }
 
   async connect(database = this.name) {
-    const client = new pg.Client({ connectionString: this.cluster.url(database) });
+    const client = new pg.Client({ connectionString: this.cluster.url(database), connectionTimeoutMillis: 10_000 });
     client.on("error", () => {}); // a server that is stopped on purpose
     await client.connect();
     return client;

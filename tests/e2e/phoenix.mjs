@@ -3,6 +3,8 @@ import WebSocket from "ws";
 
 import { patience } from "./harness.mjs";
 
+export { WebSocket };
+
 // A binary frame of kind 4: a broadcast. What came so is marked, beside what the text would say.
 function readBinary(bytes) {
   const [kind, topicLength, eventLength, metaLength, encoding] = bytes;
