@@ -45,7 +45,7 @@ async function dropSlot(env, slot) {
 // With the audit trail on every change is an entry then, with it off none is.
 async function drainWithPgherald(env, settings, endpos) {
   env.settings = settings;
-  const count = async () => (await env.row("select count(*)::int as n from public.audit_logs")).n;
+  const count = async () => (await env.row("select count(*)::int as n from public.audit_logs where resource_type = 'public.bench'")).n;
   const before = await count();
   const from = performance.now();
   await env.run(["--endpos", endpos], { ready: false });
@@ -76,18 +76,18 @@ async function loadWithCopy(env) {
   }
 }
 
-// Every run needs a slot that is as old as the backlog.
+// Every run needs a slot that is as old as the backlog. The publications of pgoutput have to be there first.
 async function makeSlots(env) {
   const slots = [];
   for (let round = 0; round < ROUNDS; round++) {
     for (const plugin of plugins) {
       const peer = `${env.name}_peer_${plugin}_${round}`;
-      await env.db.query("select pg_create_logical_replication_slot($1, $2)", [peer, plugin]);
       for (const audit of ["on", "off"]) {
         env.settings = { ...env.settings, slot_name: `${env.name}_${plugin}_${audit}_${round}`, plugin, audit };
         await env.init();
         slots.push({ round, plugin, audit, peer, settings: env.settings });
       }
+      await env.db.query("select pg_create_logical_replication_slot($1, $2)", [peer, plugin]);
     }
   }
   return slots;

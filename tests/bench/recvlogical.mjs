@@ -6,7 +6,7 @@ export const PLUGIN_OPTIONS = {
   pgoutput: ["proto_version=1", "messages=true", "publication_names=pgherald,pgherald_inserts"],
 };
 
-const argumentsOf = (env, slot, plugin, endpos, file) => ["-d", env.cluster.url(env.name), "--slot", slot, "--start", "--endpos", endpos, "-f", file, ...PLUGIN_OPTIONS[plugin].flatMap((option) => ["-o", option])];
+const argumentsOf = (env, slot, plugin, endpos, file) => ["-d", env.cluster.url(env.name), "--slot", slot, "--start", "--no-loop", "--endpos", endpos, "-f", file, ...PLUGIN_OPTIONS[plugin].flatMap((option) => ["-o", option])];
 
 // Seconds to drain the slot up to `endpos` into a file.
 export function recvlogical(env, slot, plugin, endpos, file) {

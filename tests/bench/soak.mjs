@@ -121,7 +121,7 @@ const start = { at: new Date().toISOString(), cores: cpus().length, load: loadav
 const cluster = await Cluster.start({ own: true });
 stopWhenTold(cluster);
 const tally = await Tally.start();
-const env = await Env.start({ cluster, config: { jobs_poll: "1s", log_level: "warn" } });
+const env = await Env.start({ cluster, config: { jobs_poll: "1s", log_level: "warn", webhook_endpoint_concurrency: "32" } });
 try {
   const result = await soak(env, tally);
   tell(result, tally);

@@ -12,7 +12,9 @@
 
 #define SECRET "an-example-secret-of-at-least-32-bytes"
 #define NOW 1000
+#ifndef SECONDS
 #define SECONDS 1.0
+#endif
 #define CLIENTS 10000
 
 static const struct kind {

@@ -1,10 +1,13 @@
 // What it costs to verify a token, for each algorithm, beside OpenSSL alone and the cache.
 import { execFileSync } from "node:child_process";
 import { buildProgram } from "./program.mjs";
+import { size } from "./tools.mjs";
+
+const SECONDS = size("TOKEN_SECONDS", 0.2, 1); // of processor time, for each figure
 
 export async function run() {
   const rows = [];
-  const lines = execFileSync(buildProgram("tokens"), { encoding: "utf8" }).trim().split("\n");
+  const lines = execFileSync(buildProgram("tokens", [`SECONDS=${SECONDS}`]), { encoding: "utf8" }).trim().split("\n");
   const [what, cold, warm, hits] = lines.pop().split(" ");
   for (const line of lines) {
     const [alg, library, cache, openssl] = line.split(" ").map((word, i) => (i ? Number(word) : word));
