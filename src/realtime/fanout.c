@@ -204,6 +204,11 @@ static void match_checked(struct fanout *fanout)
         fanout->bytes += w->bytes - before;
         fanout->unmatched = w->next;
     }
+    /* Messages that came meanwhile ask for no check: a row is first, or nothing is. */
+    while (fanout->unmatched && fanout->unmatched->question.event->kind == EVENT_MESSAGE) {
+        waiting_match(fanout->unmatched, fanout->core, fanout->policies);
+        fanout->unmatched = fanout->unmatched->next;
+    }
     if (fanout->unmatched != first || !first)
         fanout->recheck_ms = 0;
     else

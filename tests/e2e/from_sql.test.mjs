@@ -105,6 +105,19 @@ test("messages and rows of a transaction keep their order, and nothing of one th
   await none(client);
 });
 
+test("messages that come while rows are judged wait for them, and ask nothing of their own", async (t) => {
+  const client = await listen(t, "room notes", {}, [{ event: "*", schema: "public", table: "notes" }]);
+  const rounds = Array.from({ length: 100 }, (_, i) => i);
+  await Promise.all(rounds.flatMap((i) => [env.db.query("insert into public.notes values ($1, 'x')", [100 + i]), send({ i }, "after", "room notes"), send({ i }, "and", "room notes")]));
+  const told = [];
+  while (told.length < 4 * rounds.length) {
+    const { event, payload } = await client.frame((frame) => ["broadcast", "postgres_changes"].includes(frame.event), "the next");
+    told.push(event === "broadcast" ? payload.event : payload.data.record.id);
+  }
+  assert.deepEqual(told, rounds.flatMap((i) => [100 + i, "INSERT", "after", "and"]));
+  assert.doesNotMatch(env.logText(), /cannot learn the policies/);
+});
+
 test("public and private channels of a name are two", async (t) => {
   const mine = await listen(t, "room 2");
   const open = await listen(t, "room 2", { private: false });
