@@ -4,6 +4,10 @@
 
 #include "rules/ruleset.h"
 
+/* Webhooks show columns as the table has them; the audit trail's images are for jsonb, which has an
+ * order of its own (rules/column_order.h). */
+enum image_order { IMAGE_TABLE_ORDER, IMAGE_JSONB_ORDER };
+
 /* Appends the new row as a JSON object: the record, and with a full identity also the TOASTed
  * values that did not change. Redacted values are "[redacted]", hashed ones a digest
  * (rules/digest.h), ignored columns are not there, a value for which jsonb has no room (240 MB of
@@ -11,10 +15,12 @@
  * "[not in the stream: NaN or Infinity]". only: no other columns than
  * these; NULL: all. */
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change, const struct rule_list *only);
+                   const struct change *change, const struct rule_list *only,
+                   enum image_order order);
 /* The same of the old row, as much of it as the replica identity carries. */
 void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change, const struct rule_list *only);
+                   const struct change *change, const struct rule_list *only,
+                   enum image_order order);
 
 /* Calls `each` for the columns that an UPDATE changed, ignored ones left out. Returns false, and
  * calls nothing, if the old row is not known in full. */

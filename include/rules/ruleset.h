@@ -52,6 +52,8 @@ struct table_rules {
     bool accepts_types;          /* also those that the catalog no longer has */
     struct column_rule *columns; /* as they were seen last, in the order of the record */
     size_t column_count;
+    uint16_t *jsonb_order; /* of the columns, rules/column_order.h */
+    bool jsonb_order_is_known;
 };
 
 struct ruleset;

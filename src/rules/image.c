@@ -1,6 +1,7 @@
 #include "rules/image.h"
 
 #include "row/value.h"
+#include "rules/column_order.h"
 #include "rules/digest.h"
 
 /* jsonb holds 268,435,455 bytes, a little less than that as text; and what is nested needs up to
@@ -17,6 +18,7 @@ struct image {
     struct ruleset *rules;
     struct table_rules *table;
     const struct rule_list *only; /* these columns; NULL: all */
+    enum image_order order;
     size_t room;
 };
 
@@ -71,9 +73,16 @@ static void add_column(struct image *image, const struct column_rule *rule,
 
 static void add_columns(struct image *image, struct columns columns)
 {
-    for (size_t i = 0; i < columns.count && buf_ok(image->out); i++)
-        add_column(image, table_rules_column(image->rules, image->table, i, &columns.items[i]),
-                   &columns.items[i]);
+    const uint16_t *order = image->order == IMAGE_JSONB_ORDER
+                                ? column_order_for_jsonb(image->table, columns.count)
+                                : NULL;
+
+    for (size_t i = 0; i < columns.count && buf_ok(image->out); i++) {
+        size_t at = order ? order[i] : i;
+
+        add_column(image, table_rules_column(image->rules, image->table, at, &columns.items[at]),
+                   &columns.items[at]);
+    }
 }
 
 /* Unchanged TOASTed values are not in the record, but a full identity has them. */
@@ -90,9 +99,10 @@ static void add_unchanged(struct image *image, const struct change *change)
 }
 
 void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change, const struct rule_list *only)
+                   const struct change *change, const struct rule_list *only,
+                   enum image_order order)
 {
-    struct image image = {out, rules, table, only, MAX_ROOM};
+    struct image image = {out, rules, table, only, order, MAX_ROOM};
 
     buf_add_char(out, '{');
     if (!buf_ok(out))
@@ -104,9 +114,10 @@ void image_add_new(struct buf *out, struct ruleset *rules, struct table_rules *t
 }
 
 void image_add_old(struct buf *out, struct ruleset *rules, struct table_rules *table,
-                   const struct change *change, const struct rule_list *only)
+                   const struct change *change, const struct rule_list *only,
+                   enum image_order order)
 {
-    struct image image = {out, rules, table, only, MAX_ROOM};
+    struct image image = {out, rules, table, only, order, MAX_ROOM};
 
     buf_add_char(out, '{');
     if (!buf_ok(out))

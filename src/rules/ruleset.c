@@ -326,6 +326,7 @@ static void set_column(struct ruleset *rules, struct table_rules *table, struct 
 {
     struct buf key;
 
+    table->jsonb_order_is_known = false;
     column_rule_fini(rule);
     buf_init(&key, 4096);
     json_add_string(&key, column->name);

@@ -52,6 +52,7 @@ static void free_entry(struct entry *entry)
     for (size_t i = 0; i < rules->column_count; i++)
         column_rule_fini(&rules->columns[i]);
     free(rules->columns);
+    free(rules->jsonb_order);
     table_rules_forget_key(rules);
     free(entry);
 }

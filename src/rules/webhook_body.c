@@ -41,7 +41,7 @@ static void add_old(struct buf *out, const struct webhook_change *of, const stru
     if (hides_old)
         buf_add_c(out, "{}"); /* as of a table whose old rows do not come */
     else
-        image_add_old(out, of->rules, of->table, of->change, only);
+        image_add_old(out, of->rules, of->table, of->change, only, IMAGE_TABLE_ORDER);
 }
 
 static void add_rows(struct buf *out, const struct webhook_change *of, const struct rule_list *only,
@@ -51,7 +51,7 @@ static void add_rows(struct buf *out, const struct webhook_change *of, const str
 
     buf_add_c(out, "\"record\":");
     if (kind == CHANGE_INSERT || kind == CHANGE_UPDATE)
-        image_add_new(out, of->rules, of->table, of->change, only);
+        image_add_new(out, of->rules, of->table, of->change, only, IMAGE_TABLE_ORDER);
     else
         buf_add_c(out, "null");
     buf_add_c(out, ",\"old_record\":");

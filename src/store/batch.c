@@ -129,14 +129,14 @@ static void add_images(struct buf *out, struct ruleset *rules, struct table_rule
 
     if (change->identity.count) {
         begun = copy_begin_jsonb(out);
-        image_add_old(out, rules, table, change, NULL);
+        image_add_old(out, rules, table, change, NULL, IMAGE_JSONB_ORDER);
         copy_end_field(out, begun);
     } else {
         copy_add_null(out);
     }
     if (change->record.count) {
         begun = copy_begin_jsonb(out);
-        image_add_new(out, rules, table, change, NULL);
+        image_add_new(out, rules, table, change, NULL, IMAGE_JSONB_ORDER);
         copy_end_field(out, begun);
     } else {
         copy_add_null(out);

@@ -152,10 +152,10 @@ static void test_images(void **state)
         use_policy(images[i].policy);
         table = ruleset_table(rules, &change);
         buf_init(&out, 1 << 16);
-        image_add_old(&out, rules, table, &change, NULL);
+        image_add_old(&out, rules, table, &change, NULL, IMAGE_TABLE_ORDER);
         check_text(images[i].says, buf_str(&out), images[i].old);
         buf_clear(&out);
-        image_add_new(&out, rules, table, &change, NULL);
+        image_add_new(&out, rules, table, &change, NULL, IMAGE_TABLE_ORDER);
         check_text(images[i].says, buf_str(&out), images[i].new);
         buf_fini(&out);
     }
@@ -319,10 +319,10 @@ static void test_chosen_columns(void **state)
         struct buf out;
 
         buf_init(&out, 4096);
-        image_add_old(&out, rules, table, &change, &only);
+        image_add_old(&out, rules, table, &change, &only, IMAGE_TABLE_ORDER);
         check_text(rows[i].says, buf_str(&out), rows[i].old);
         buf_clear(&out);
-        image_add_new(&out, rules, table, &change, &only);
+        image_add_new(&out, rules, table, &change, &only, IMAGE_TABLE_ORDER);
         check_text(rows[i].says, buf_str(&out), rows[i].new);
         buf_fini(&out);
     }
@@ -349,7 +349,7 @@ static void check_large(const char *says, uint32_t type, size_t first, size_t se
     assert_non_null(text);
     memset(text, '1', first > second ? first : second);
     buf_init(&out, (size_t)1 << 30);
-    image_add_new(&out, rules, ruleset_table(rules, &change), &change, NULL);
+    image_add_new(&out, rules, ruleset_table(rules, &change), &change, NULL, IMAGE_TABLE_ORDER);
     assert_true(buf_ok(&out));
     for (size_t i = 0; i < out.len; i++) /* a long run of digits becomes one of them */
         if (i == 0 || out.data[i] != '1' || out.data[i - 1] != '1')
@@ -386,7 +386,7 @@ static void test_full(void **state)
         struct buf out;
 
         buf_init(&out, max);
-        image_add_new(&out, rules, table, &change, NULL);
+        image_add_new(&out, rules, table, &change, NULL, IMAGE_TABLE_ORDER);
         assert_false(buf_ok(&out));
         buf_fini(&out);
     }
