@@ -1,6 +1,7 @@
 /* pgoutput, protocol version 1, values as text: the plugin that every PostgreSQL has. A row says
  * only the oid of its table and its values; names and types come from what was said of the table
- * before. Source: the manual's "Logical Replication Message Formats"; proto.c, pgoutput.c. */
+ * before. A transaction that was streamed comes as in protocol 1 too, see decode/streamed.h.
+ * Source: the manual's "Logical Replication Message Formats"; proto.c, pgoutput.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "decode/relation.h"
+#include "decode/streamed.h"
 
 #define MAX_RELATION_BYTES ((size_t)256 << 20)
 /* The years 1 to 9999, in microseconds since 1970. */
@@ -21,6 +23,8 @@ struct pgoutput {
     struct table_keys *keys; /* NULL: not yet asked for */
 
     /* the transaction that is passing; its LSN is 0 between two */
+    bool was_streamed;
+    struct relations streamed; /* what was said in it, if it was streamed: all that counts for it */
     lsn_t commit_lsn;
     int64_t commit_time;
     uint32_t xid;
@@ -61,8 +65,10 @@ static void hand_out(struct pgoutput *decoder, enum change_kind kind)
     decoder->unread = true;
 }
 
-static enum result read_begin(struct pgoutput *decoder, struct wire *wire)
+static enum result read_begin(struct pgoutput *decoder, struct wire *wire, bool was_streamed)
 {
+    decoder->was_streamed = was_streamed;
+    relations_clear(&decoder->streamed);
     if (wire_u64(wire, &decoder->commit_lsn) != OK ||
         read_time(wire, &decoder->commit_time) != OK || wire_u32(wire, &decoder->xid) != OK)
         return FAILED;
@@ -88,7 +94,31 @@ static enum result read_commit(struct pgoutput *decoder, struct wire *wire)
     decoder->change.commit_lsn = commit_lsn;
     decoder->change.end_lsn = end_lsn;
     decoder->commit_lsn = 0;
+    decoder->was_streamed = false;
+    if (relations_adopt(&decoder->relations, &decoder->streamed, wire->err) != OK)
+        return FAILED;
     return wire_end(wire);
+}
+
+/* Tables */
+
+static struct relations *current_relations(struct pgoutput *decoder)
+{
+    return decoder->was_streamed ? &decoder->streamed : &decoder->relations;
+}
+
+static enum result read_relation(struct pgoutput *decoder, struct wire *wire)
+{
+    return relations_read(current_relations(decoder), wire, 0, decoder->config);
+}
+
+static enum result read_numbered_relation(struct pgoutput *decoder, struct wire *wire)
+{
+    uint64_t number;
+
+    if (wire_u64(wire, &number) != OK)
+        return FAILED;
+    return relations_read(current_relations(decoder), wire, number, decoder->config);
 }
 
 /* Values */
@@ -227,7 +257,7 @@ static enum result find_relation(struct pgoutput *decoder, struct wire *wire,
 
     if (wire_u32(wire, &oid) != OK)
         return FAILED;
-    *relation = relations_find(&decoder->relations, oid);
+    *relation = relations_find(current_relations(decoder), oid);
     return *relation ? OK : wire_fail(wire, "a table that was described, before this");
 }
 
@@ -366,7 +396,9 @@ static enum result read_any(struct pgoutput *decoder, struct wire *wire)
         return FAILED;
     switch (type) {
     case 'B':
-        return read_begin(decoder, wire);
+        return read_begin(decoder, wire, false);
+    case STREAMED_BEGIN:
+        return read_begin(decoder, wire, true);
     case 'C':
         return read_commit(decoder, wire);
     case 'I':
@@ -380,7 +412,9 @@ static enum result read_any(struct pgoutput *decoder, struct wire *wire)
     case 'M':
         return read_message(decoder, wire);
     case 'R':
-        return relations_read(&decoder->relations, wire, decoder->config);
+        return read_relation(decoder, wire);
+    case STREAMED_RELATION:
+        return read_numbered_relation(decoder, wire);
     case 'O':
         return skip_origin(wire);
     case 'Y':
@@ -435,6 +469,7 @@ static void free_decoder(struct decoder *base)
     struct pgoutput *decoder = of(base);
 
     relations_fini(&decoder->relations);
+    relations_fini(&decoder->streamed);
     table_keys_free(decoder->keys);
     free(decoder);
 }
@@ -447,5 +482,6 @@ struct decoder *decoder_new_pgoutput(const struct config *config)
     decoder->base.ops = &ops;
     decoder->config = config;
     relations_init(&decoder->relations, MAX_RELATION_BYTES);
+    relations_init(&decoder->streamed, MAX_RELATION_BYTES);
     return &decoder->base;
 }

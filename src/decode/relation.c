@@ -39,6 +39,16 @@ void relations_fini(struct relations *relations)
     map_fini(&relations->map);
 }
 
+void relations_clear(struct relations *relations)
+{
+    size_t max_bytes = relations->max_bytes;
+
+    if (relations->map.count == 0)
+        return;
+    relations_fini(relations);
+    relations_init(relations, max_bytes);
+}
+
 struct relation *relations_find(struct relations *relations, uint32_t oid)
 {
     struct map_node *node;
@@ -52,15 +62,20 @@ struct relation *relations_find(struct relations *relations, uint32_t oid)
     return relations->last;
 }
 
+static void take_out(struct relations *relations, struct relation *relation)
+{
+    relations->last = NULL;
+    relations->bytes -= relation->bytes;
+    map_remove(&relations->map, &relation->node);
+}
+
 static void forget(struct relations *relations, uint32_t oid)
 {
     struct relation *relation = relations_find(relations, oid);
 
     if (!relation)
         return;
-    relations->last = NULL;
-    relations->bytes -= relation->bytes;
-    map_remove(&relations->map, &relation->node);
+    take_out(relations, relation);
     free(relation);
 }
 
@@ -169,7 +184,20 @@ void relation_set_key(struct relation *relation, const struct table_keys *keys)
     relation->key_known = true;
 }
 
-enum result relations_read(struct relations *relations, struct wire *wire,
+static enum result add(struct relations *relations, struct relation *relation, struct err *err)
+{
+    forget(relations, relation->oid);
+    if (relation->bytes > relations->max_bytes - relations->bytes)
+        return err_set(err,
+                       "pgoutput has described %zu tables in this session, more than %zu bytes",
+                       relations->map.count, relations->max_bytes);
+    relations->bytes += relation->bytes;
+    map_add(&relations->map, &relation->node, relation->oid);
+    relations->last = relation;
+    return OK;
+}
+
+enum result relations_read(struct relations *relations, struct wire *wire, uint64_t number,
                            const struct config *config)
 {
     size_t message = (size_t)(wire->end - wire->start), bytes;
@@ -180,27 +208,58 @@ enum result relations_read(struct relations *relations, struct wire *wire,
         return wire_fail(wire, "a description of a table of at most 1 MiB");
     if (read_head(wire, &head, &count) != OK)
         return FAILED;
-    forget(relations, head.oid);
     /* names are never longer than the message, but for the schema that it leaves out */
     bytes = sizeof(*relation) + count * sizeof(relation->columns[0]) + message + head.schema.len;
-    if (bytes > relations->max_bytes - relations->bytes)
-        return err_set(wire->err,
-                       "pgoutput has described %zu tables in this session, more than %zu bytes",
-                       relations->map.count, relations->max_bytes);
     relation = mem_alloc(bytes);
     relation->oid = head.oid;
     relation->identity = head.identity;
     relation->count = count;
     relation->bytes = bytes;
-    if (read_body(wire, &head, (char *)&relation->columns[count], relation) != OK) {
+    relation->number = number;
+    if (read_body(wire, &head, (char *)&relation->columns[count], relation) != OK ||
+        add(relations, relation, wire->err) != OK) {
         free(relation);
         return FAILED;
     }
     relation->followed = followed_table(config, relation->schema, relation->table);
     if (relation->identity == 'd')
         set_default_key(relation);
-    relations->bytes += bytes;
-    map_add(&relations->map, &relation->node, relation->oid);
-    relations->last = relation;
     return OK;
+}
+
+/* Frees it if it is not added. */
+static enum result adopt(struct relations *to, struct relation *relation, struct err *err)
+{
+    const struct relation *known = relations_find(to, relation->oid);
+
+    if (known && known->number > relation->number) {
+        free(relation);
+        return OK;
+    }
+    if (add(to, relation, err) == OK)
+        return OK;
+    free(relation);
+    return FAILED;
+}
+
+enum result relations_adopt(struct relations *to, struct relations *from, struct err *err)
+{
+    enum result result = OK;
+
+    for (size_t b = 0; b < from->map.bucket_count;) { /* there are none without the last of them */
+        struct map_node *node = from->map.buckets[b];
+        struct relation *relation;
+
+        if (!node) {
+            b++;
+            continue;
+        }
+        relation = MAP_THING(node, struct relation, node);
+        take_out(from, relation);
+        if (result == OK)
+            result = adopt(to, relation, err);
+        else
+            free(relation);
+    }
+    return result;
 }

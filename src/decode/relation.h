@@ -24,7 +24,8 @@ struct relation {
     char identity; /* pg_class.relreplident: d n f i */
     bool followed;
     bool key_known;
-    size_t bytes; /* of memory */
+    size_t bytes;    /* of memory */
+    uint64_t number; /* of its description: a newer one has a greater one, if they are numbered */
     struct str schema, table;
     size_t count;
     size_t key_count;
@@ -43,8 +44,13 @@ void relations_init(struct relations *relations, size_t max_bytes);
 void relations_fini(struct relations *relations);
 
 /* Reads a message of type R, behind that byte, in the place of what was said before. */
-enum result relations_read(struct relations *relations, struct wire *wire,
+enum result relations_read(struct relations *relations, struct wire *wire, uint64_t number,
                            const struct config *config) MUST_CHECK;
+
+/* Moves to `to` what `from` has, but for what has a newer description there. `from` is empty then. */
+enum result relations_adopt(struct relations *to, struct relations *from,
+                            struct err *err) MUST_CHECK;
+void relations_clear(struct relations *relations);
 struct relation *relations_find(struct relations *relations, uint32_t oid); /* or NULL */
 
 /* Takes the key from `keys` (NULL: there are none). */

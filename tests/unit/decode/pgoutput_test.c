@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "decode/decoder.h"
+#include "decode/streamed.h"
 
 static struct config config;
 static struct decoder *decoder;
@@ -743,6 +744,92 @@ static void test_cuts(void **state)
     check_cuts("COMMIT");
 }
 
+/* A transaction that was streamed comes at its commit, in the words of decode/streamed.h. */
+
+static void begin_streamed(void)
+{
+    write_begin();
+    message.data[0] = STREAMED_BEGIN;
+    assert_int_equal(read_change("the begin of one that was streamed").kind, CHANGE_BEGIN);
+}
+
+static void describe_numbered(uint64_t number, const char *table)
+{
+    struct buf plain;
+
+    RELATION(TABLE, "public", table, 'd', {"*id", OID_INT8});
+    plain = message;
+    buf_init(&message, plain.max);
+    buf_add_char(&message, STREAMED_RELATION);
+    buf_add_be64(&message, number);
+    buf_add(&message, plain.data + 1, plain.len - 1);
+    buf_fini(&plain);
+    read_silent("a description with its number");
+}
+
+static void check_row_of(const char *table, const char *says)
+{
+    begin_row('I', TABLE);
+    ADD_TUPLE('N', "1");
+    check_text(says, read_change(says).table, table);
+}
+
+static void end(void)
+{
+    write_commit();
+    assert_int_equal(read_change("COMMIT").kind, CHANGE_COMMIT);
+}
+
+static void test_streamed(void **state)
+{
+    struct err err;
+
+    (void)state;
+    begin_streamed();
+    begin_row('I', TABLE);
+    ADD_TUPLE('N', "1");
+    assert_int_equal(read_exactly(buf_str(&message), &err), FAILED); /* nothing was said of it */
+    describe_numbered(2, "early");
+    check_row_of("early", "a row of a streamed transaction");
+    end();
+    begin();
+    check_row_of("early", "once it has committed, what it said counts for others");
+    end();
+    begin();
+    describe_numbered(5, "renamed");
+    end();
+    begin_streamed();
+    describe_numbered(4, "before");
+    check_row_of("before", "for itself its own word counts, though it is older");
+    end();
+    begin();
+    check_row_of("renamed", "but not for others, for whom a newer one was said");
+    end();
+    begin_streamed();
+    describe_numbered(7, "newest");
+    end();
+    begin();
+    check_row_of("newest", "a newer one does");
+    end();
+}
+
+/* A transaction's end is missing if the session ends. What it said of tables goes with it. */
+static void test_streamed_without_end(void **state)
+{
+    struct err err;
+
+    (void)state;
+    begin_streamed();
+    describe_numbered(1, "t");
+    begin();
+    begin_row('I', TABLE);
+    ADD_TUPLE('N', "1");
+    assert_int_equal(read_exactly(buf_str(&message), &err), FAILED);
+    begin_message(STREAMED_RELATION);
+    buf_add_be32(&message, 1);
+    assert_int_equal(read_exactly(buf_str(&message), &err), FAILED); /* half a number */
+}
+
 /* It is kept as long as the session: there is an end to it. */
 static void test_bounded(void **state)
 {
@@ -773,12 +860,25 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-        TEST(test_transaction),    TEST(test_insert),    TEST(test_update),
-        TEST(test_full_identity),  TEST(test_delete),    TEST(test_values),
-        TEST(test_truncate),       TEST(test_message),   TEST(test_followed),
-        TEST(test_keys),           TEST(test_snapshots), TEST(test_described_again),
-        TEST(test_of_no_interest), TEST(test_refused),   TEST(test_refused_descriptions),
-        TEST(test_cuts),           TEST(test_bounded),
+        TEST(test_transaction),
+        TEST(test_insert),
+        TEST(test_update),
+        TEST(test_full_identity),
+        TEST(test_delete),
+        TEST(test_values),
+        TEST(test_truncate),
+        TEST(test_message),
+        TEST(test_followed),
+        TEST(test_keys),
+        TEST(test_snapshots),
+        TEST(test_described_again),
+        TEST(test_of_no_interest),
+        TEST(test_refused),
+        TEST(test_refused_descriptions),
+        TEST(test_cuts),
+        TEST(test_bounded),
+        TEST(test_streamed),
+        TEST(test_streamed_without_end),
     };
 
     return cmocka_run_group_tests_name("decode/pgoutput", tests, NULL, NULL);
