@@ -38,6 +38,15 @@
     X(rule_misses_total, counter, "Notifications not made since the recipient is no user id")      \
     X(backpressure_total, counter, "Times the reading of WAL was paused for a slow store")         \
     X(reconnects_total, counter, "Times the pipeline had to connect anew")                         \
+    X(streaming, gauge, "1 while transactions in progress are streamed")                           \
+    X(streamed_in_progress, gauge, "Transactions in progress that are kept")                       \
+    X(spool_bytes, gauge, "Bytes kept of transactions in progress, in memory and in files")        \
+    X(spooled_bytes_total, counter, "Bytes of transactions in progress that were kept")            \
+    X(streamed_transactions_total, counter, "Transactions that were kept and have committed")      \
+    X(streamed_aborts_total, counter,                                                              \
+      "Transactions and subtransactions that were kept and were rolled back")                      \
+    X(spool_failures_total, counter,                                                               \
+      "Times a transaction could not be kept; streaming is off from then on")                      \
     X(realtime_gaps_total, counter, "Times rows were left out since the realtime queue was full")  \
     X(messages_rejected_total, counter, "Rows of realtime.messages that could not be sent")        \
     X(clients, gauge, "WebSocket connections")                                                     \

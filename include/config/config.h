@@ -34,6 +34,9 @@ struct config {
     char *run_as; /* a user's name; empty: stay who we are */
     enum config_plugin plugin;
     char *publication;
+    bool streaming;        /* of transactions in progress, where plugin and server can */
+    char *spool_directory; /* for these */
+    uint64_t spool_max_bytes;
     struct config_list schemas; /* whose tables are followed */
 
     struct config_address listen;

@@ -39,7 +39,7 @@ void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 
 /* The START_REPLICATION statement, for the unit test. */
-void stream_start_statement(struct buf *out, const struct config *config,
-                            enum config_plugin plugin);
+void stream_start_statement(struct buf *out, const struct config *config, enum config_plugin plugin,
+                            bool streaming);
 
 #endif

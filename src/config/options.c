@@ -252,6 +252,28 @@ const struct option options[] = {
      .min = 64 * KIB,
      .max = 1 * GIB,
      .help = "Rows that wait for the database before the reading of WAL pauses."},
+    {.name = "streaming",
+     .kind = OPTION_BOOL,
+     TARGET(streaming),
+     .standard = "off",
+     .help =
+         "Whether a large transaction is received while it is still in progress, and kept here\n"
+         "until it commits: the server need not write it to its own disk, and what comes after\n"
+         "the commit is quicker. With pgoutput, from PostgreSQL 14 on."},
+    {.name = "spool_directory",
+     .kind = OPTION_TEXT,
+     TARGET(spool_directory),
+     .standard = "/var/tmp",
+     .help = "The folder of this host for what is kept of them, in files without a name."},
+    {.name = "spool_max",
+     .kind = OPTION_SIZE,
+     TARGET(spool_max_bytes),
+     .standard = "16G",
+     .min = 64 * KIB,
+     .max = 1024 * 1024 * GIB,
+     .help =
+         "What all of them may take there. Beyond that, and if the disk is full, the daemon goes\n"
+         "on without streaming until it is started again."},
     {.name = "feedback_interval",
      .kind = OPTION_DURATION,
      TARGET(feedback_interval_ms),

@@ -58,16 +58,19 @@ static void add_publication(struct buf *out, const char *name, const char *suffi
     buf_addf(out, "%s\"", suffix);
 }
 
-static void add_pgoutput_options(struct buf *out, const struct config *config)
+static void add_pgoutput_options(struct buf *out, const struct config *config, bool streaming)
 {
-    buf_add_c(out, "\"proto_version\" '1', \"messages\" 'true', \"publication_names\" '");
+    buf_add_c(out,
+              streaming ? "\"proto_version\" '2', \"streaming\" 'on'" : "\"proto_version\" '1'");
+    buf_add_c(out, ", \"messages\" 'true', \"publication_names\" '");
     add_publication(out, config->publication, "");
     buf_add_char(out, ',');
     add_publication(out, config->publication, PUBLICATION_OF_INSERTS);
     buf_add_char(out, '\'');
 }
 
-void stream_start_statement(struct buf *out, const struct config *config, enum config_plugin plugin)
+void stream_start_statement(struct buf *out, const struct config *config, enum config_plugin plugin,
+                            bool streaming)
 {
     buf_addf(out, "START_REPLICATION SLOT \"%s\" LOGICAL 0/0 (", config->slot_name);
     switch (plugin) {
@@ -76,7 +79,7 @@ void stream_start_statement(struct buf *out, const struct config *config, enum c
         add_wal2json_options(out, config);
         break;
     case PLUGIN_PGOUTPUT:
-        add_pgoutput_options(out, config);
+        add_pgoutput_options(out, config, streaming);
         break;
     }
     buf_add_char(out, ')');

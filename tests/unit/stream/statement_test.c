@@ -7,7 +7,7 @@
     "\"include-xids\" 'true', \"include-timestamp\" 'true', \"include-lsn\" 'true', "              \
     "\"include-types\" 'false', \"include-type-oids\" 'true', \"include-pk\" 'true', "             \
     "\"include-not-null\" 'true', "                                                                \
-    "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald:context,pgherald:schema', "                    \
+    "\"include-transaction\" 'true', \"add-msg-prefixes\" 'pgherald:context,pgherald:schema', "    \
     "\"filter-tables\" 'public.audit_logs,public.webhook_deliveries,public.webhook_attempts,"      \
     "pgherald.webhook_secrets,pgherald.context_key', "                                             \
     "\"add-tables\" 'pgherald.store_marks,pgherald.audit_policies,pgherald.jobs,realtime.*"
@@ -49,7 +49,7 @@ static void test_statement(void **state)
             config.schemas.count++;
         }
         buf_init(&out, 65536);
-        stream_start_statement(&out, &config, PLUGIN_WAL2JSON);
+        stream_start_statement(&out, &config, PLUGIN_WAL2JSON, false);
         check_text(rows[i].says, buf_str(&out), rows[i].statement);
         buf_fini(&out);
     }
@@ -63,12 +63,12 @@ static void test_auth_events(void **state)
 
     (void)state;
     buf_init(&out, 65536);
-    stream_start_statement(&out, &config, PLUGIN_WAL2JSON);
+    stream_start_statement(&out, &config, PLUGIN_WAL2JSON, false);
     check_text("the auth service's log, if it is to be audited", buf_str(&out),
                HEAD("s") ",auth.audit_log_entries')");
     config.audit = false;
     buf_clear(&out);
-    stream_start_statement(&out, &config, PLUGIN_WAL2JSON);
+    stream_start_statement(&out, &config, PLUGIN_WAL2JSON, false);
     check_text("and not without an audit trail", buf_str(&out), HEAD("s") "')");
     buf_fini(&out);
 }
@@ -98,11 +98,26 @@ static void test_pgoutput(void **state)
                  "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"proto_version\" '1', \"messages\" "
                  "'true', \"publication_names\" '%s')",
                  publications[i].names);
-        stream_start_statement(&out, &config, PLUGIN_PGOUTPUT);
+        stream_start_statement(&out, &config, PLUGIN_PGOUTPUT, false);
         check_text(publications[i].says, buf_str(&out), buf_str(&wanted).data);
         buf_fini(&out);
         buf_fini(&wanted);
     }
+}
+
+static void test_streaming(void **state)
+{
+    struct config config = {.slot_name = (char *)(uintptr_t) "s",
+                            .publication = (char *)(uintptr_t) "p"};
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 65536);
+    stream_start_statement(&out, &config, PLUGIN_PGOUTPUT, true);
+    check_text("streaming takes the protocol that knows it", buf_str(&out),
+               "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"proto_version\" '2', \"streaming\" "
+               "'on', \"messages\" 'true', \"publication_names\" '\"p\",\"p_inserts\"')");
+    buf_fini(&out);
 }
 
 int main(void)
@@ -111,6 +126,7 @@ int main(void)
         cmocka_unit_test(test_statement),
         cmocka_unit_test(test_auth_events),
         cmocka_unit_test(test_pgoutput),
+        cmocka_unit_test(test_streaming),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
