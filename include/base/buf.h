@@ -1,7 +1,6 @@
 /* A growable byte buffer with a maximum that is set when it is made.
  *
- * Appending never fails loudly: once the maximum (or the memory) is exceeded the buffer is marked
- * failed, ignores what follows, and buf_ok() says so. Callers append freely and check once.
+ * Appending never fails loudly: once the maximum is exceeded the buffer is marked failed, ignores what follows, and buf_ok() says so. Callers append freely and check once.
  * The contents always have a NUL behind them that `len` does not count. */
 #ifndef PGHERALD_BASE_BUF_H
 #define PGHERALD_BASE_BUF_H

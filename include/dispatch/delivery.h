@@ -65,7 +65,7 @@ struct delivery_list {
     size_t count;
 };
 
-/* Copies the fields; NULL if there is no memory for them. */
+/* Copies the fields; NULL if they are longer than the server can send. */
 struct delivery *delivery_new(const struct str field[DELIVERY_FIELDS]);
 void delivery_free(struct delivery *delivery); /* NULL is fine */
 

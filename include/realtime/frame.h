@@ -21,7 +21,7 @@ struct frame {
     unsigned char bytes[]; /* FRAME_HEADROOM, then len */
 };
 
-/* A copy of `text` with one reference; NULL if there is no memory for it. */
+/* A copy of `text` with one reference. */
 struct frame *frame_new(struct str text);
 /* The same of three parts in a row. */
 struct frame *frame_new_joined(struct str head, struct str body, struct str tail);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #define FIRST_CAPACITY 256
 
 void buf_init(struct buf *b, size_t max)
@@ -51,7 +53,6 @@ void buf_truncate(struct buf *b, size_t len)
 bool buf_reserve(struct buf *b, size_t extra)
 {
     size_t need, cap;
-    char *grown;
 
     if (b->failed || extra > b->max || b->len > b->max - extra) {
         b->failed = true;
@@ -65,12 +66,7 @@ bool buf_reserve(struct buf *b, size_t extra)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     if (cap - 1 > b->max)
         cap = b->max + 1;
-    grown = realloc(b->data, cap);
-    if (!grown) {
-        b->failed = true;
-        return false;
-    }
-    b->data = grown;
+    b->data = mem_grow(b->data, cap, 1);
     b->cap = cap;
     return true;
 }

@@ -25,6 +25,11 @@ void *mem_alloc(size_t size)
     return or_exit(calloc(1, size ? size : 1));
 }
 
+void *mem_block(size_t size)
+{
+    return or_exit(malloc(size ? size : 1));
+}
+
 void *mem_array(size_t count, size_t size)
 {
     return or_exit(calloc(count ? count : 1, size));

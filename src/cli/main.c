@@ -4,6 +4,7 @@
 
 #include "base/version.h"
 #include "cli/cli.h"
+#include "cli/memory.h"
 #include "daemon/daemon.h"
 #include "daemon/privileges.h"
 #include "daemon/roles.h"
@@ -161,6 +162,7 @@ int main(int argc, char **argv)
     struct cli_args args;
     struct err err;
 
+    memory_of_libraries();
     if (cli_parse(commands, COMMAND_COUNT, argc, argv, &args, &err) != OK) {
         fprintf(stderr, "pgherald: %s\n", err.message);
         return EX_USAGE;

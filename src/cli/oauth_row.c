@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/mem.h"
 #include "cli/oauth.h"
 #include "embedded.h"
 
@@ -135,5 +136,5 @@ static void wipe_and_free(void *block)
 
 void oauth_wipe_json(void)
 {
-    json_set_alloc_funcs(malloc, wipe_and_free);
+    json_set_alloc_funcs(mem_block, wipe_and_free);
 }

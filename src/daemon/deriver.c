@@ -176,8 +176,12 @@ static enum result note_rule(struct transaction *txn, enum rule_kind kind, const
 
     buf_init(&id, MAX_SCRATCH);
     value_add_text(&id, key);
-    transaction_add_rule_change(txn, kind, buf_str(&id), row);
-    result = batch_add_rule(batch, kind, buf_str(&id), row, err);
+    if (buf_ok(&id)) {
+        transaction_add_rule_change(txn, kind, buf_str(&id), row);
+        result = batch_add_rule(batch, kind, buf_str(&id), row, err);
+    } else { /* an empty id would stand for all of them */
+        result = err_set(err, "the key of a %s is too long", rule_kind_name(kind));
+    }
     buf_fini(&id);
     return result;
 }

@@ -10,11 +10,9 @@
 struct frame *frame_new_joined(struct str head, struct str body, struct str tail)
 {
     size_t len = head.len + body.len + tail.len;
-    struct frame *frame = malloc(sizeof(*frame) + FRAME_HEADROOM + len);
+    struct frame *frame = mem_block(sizeof(*frame) + FRAME_HEADROOM + len);
     unsigned char *p;
 
-    if (!frame)
-        return NULL;
     frame->refs = 1;
     frame->kind = FRAME_TEXT;
     frame->len = len;
@@ -37,8 +35,7 @@ struct frame *frame_new_binary(struct str head, struct str body)
 {
     struct frame *frame = frame_new_joined(head, body, STR(""));
 
-    if (frame)
-        frame->kind = FRAME_BINARY;
+    frame->kind = FRAME_BINARY;
     return frame;
 }
 
@@ -46,8 +43,7 @@ struct frame *frame_new_ping(void)
 {
     struct frame *frame = frame_new(STR("?")); /* libwebsockets drops empty pongs */
 
-    if (frame)
-        frame->kind = FRAME_PING;
+    frame->kind = FRAME_PING;
     return frame;
 }
 

@@ -186,8 +186,6 @@ int http_refuse(struct lws *wsi, unsigned status, const char *text, unsigned ret
     struct frame *body = frame_new(str_c(text));
     struct head head;
 
-    if (!body)
-        return -1;
     open_head(wsi, &head, status, MEDIA_TEXT, body);
     add_header(wsi, &head, "connection:", "close");
     if (retry_after_s)

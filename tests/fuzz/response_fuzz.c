@@ -113,11 +113,12 @@ static void answer(int fd, struct str bytes, const struct heard *heard)
     }
 }
 
-static int wait_for_call(void)
+/* -1: there was none, as the connection of the last call was used again, and is closed by now. */
+static int wait_for_call(const struct heard *heard)
 {
     int fd = -1;
 
-    for (int i = 0; i < 100 && fd < 0; i++) {
+    while (fd < 0 && !heard->done) {
         uv_run(&loop, UV_RUN_NOWAIT);
         fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
@@ -135,10 +136,11 @@ static void call(struct heard *heard)
 
     heard->done = false;
     REQUIRE(sender_send(sender, &request, heard, &err) == OK, str_c(err.message));
-    fd = wait_for_call();
-    REQUIRE(fd >= 0, STR("nobody called"));
-    answer(fd, heard->input, heard);
-    close(fd);
+    fd = wait_for_call(heard);
+    if (fd >= 0) {
+        answer(fd, heard->input, heard);
+        close(fd);
+    }
     while (!heard->done)
         uv_run(&loop, UV_RUN_ONCE);
 }

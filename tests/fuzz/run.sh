@@ -36,7 +36,7 @@ run_slice() { # target number
   awk -v so_far="$(spent "$target")" '{printf "%.1f\n", so_far + $1 + $2}' <<<"$used" >"$state/cpu/$target.new"
   mv "$state/cpu/$target.new" "$state/cpu/$target"
   printf '%-16s %8s s  %s\n' "$target" "$(spent "$target")" "$(grep -E '^#[0-9]+.*cov:' "$state/log/$target" | tail -n 1 | cut -c1-90)"
-  if [ "$code" -ne 0 ]; then grep -vE '^#' "$state/log/$target" | tail -n 30; fi
+  if [ "$code" -ne 0 ]; then grep -aE -A 2 'not true|ERROR:|SUMMARY|Test unit' "$state/log/$target"; fi
 }
 
 mkdir -p "$dir" "$state/cpu" "$state/log" "$state/findings"
