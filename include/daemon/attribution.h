@@ -43,22 +43,23 @@ enum attribution_verdict {
     ATTRIBUTION_FORGED /* its signature is wrong, or of another transaction */
 };
 
-void attribution_init(struct attribution *who, const struct config *config);
-void attribution_fini(struct attribution *who);
-void attribution_begin(struct attribution *who); /* of a transaction */
+void attribution_init(struct attribution *attribution, const struct config *config);
+void attribution_fini(struct attribution *attribution);
+void attribution_begin(struct attribution *attribution); /* of a transaction */
 
 /* Takes the content of a message of transaction `xid`, as the stream names it. *resource gets what
  * was read, if that is the verdict, and lives until the next message. */
-enum attribution_verdict attribution_take(struct attribution *who, struct str content, uint32_t xid,
-                                          struct str *resource);
+enum attribution_verdict attribution_take(struct attribution *attribution, struct str content,
+                                          uint32_t xid, struct str *resource);
 
 /* Whether the content of a message begins with a signature of ours; *facts is what it signs. */
-bool attribution_is_signed(const struct attribution *who, struct str content, struct str *facts);
+bool attribution_is_signed(const struct attribution *attribution, struct str content,
+                           struct str *facts);
 /* A message that should have been signed was not. false: not the first of its transaction. */
-bool attribution_note_forgery(struct attribution *who);
+bool attribution_note_forgery(struct attribution *attribution);
 
 /* The fields user_id, ip_address, session_id, user_agent and context of a row of binary COPY. */
-struct str attribution_fields(const struct attribution *who);
+struct str attribution_fields(const struct attribution *attribution);
 #define ATTRIBUTION_FIELDS 5
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef PGHERALD_REALTIME_RATE_H
 #define PGHERALD_REALTIME_RATE_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ static inline bool rate_take_all(struct rate *rate, uint64_t count, unsigned per
 {
     uint64_t now_us = now_ms * 1000, due_us = rate->due_us > now_us ? rate->due_us : now_us;
 
+    assert(per_second > 0); /* the least of the settings is 1 */
     if (due_us + count * (1000000 / per_second) > now_us + 1000000)
         return false;
     rate->due_us = due_us + count * (1000000 / per_second);

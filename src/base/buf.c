@@ -175,9 +175,11 @@ char *buf_take(struct buf *b, size_t *len)
 {
     char *data;
 
-    if (!b->data && !buf_reserve(b, 0))
-        return NULL;
+    if (!b->data)
+        buf_reserve(b, 0);
     data = b->data;
+    if (!data)
+        return NULL;
     data[b->len] = '\0';
     if (len)
         *len = b->len;

@@ -409,10 +409,14 @@ bool json_is_valid(struct str text)
 static const char *value_end(const char *p, const char *end)
 {
     size_t depth = 0;
+    const char *close;
 
     for (; p < end; p++) {
         if (*p == '"') {
-            p = json_string_end(p, end) - 1;
+            close = json_string_end(p, end);
+            if (!close)
+                return end;
+            p = close - 1;
         } else if (*p == '{' || *p == '[') {
             depth++;
         } else if (*p == '}' || *p == ']') {

@@ -256,7 +256,7 @@ static enum result check_whole(struct cli_args *args, struct err *err)
     uint64_t allowed = CLI_HELP | CLI_VERSION | CLI_CONFIG;
 
     if (!args->command)
-        return args->flags & (CLI_HELP | CLI_VERSION)
+        return (args->flags & (CLI_HELP | CLI_VERSION)) != 0
                    ? OK
                    : err_set(err, "a command is missing; pgherald --help lists them");
     if (args->command->actions && !(args->flags & CLI_HELP))

@@ -175,8 +175,8 @@ int audit_revert(const struct config *config, const struct cli_args *args)
     code = audit_open(&command, config, args);
     if (code != EXIT_SUCCESS)
         return code;
-    result = args->flags & CLI_APPLY ? apply(&command, config, &revert, &err)
-                                     : print_steps(&command, &revert, &err);
+    result = (args->flags & CLI_APPLY) ? apply(&command, config, &revert, &err)
+                                       : print_steps(&command, &revert, &err);
     code = audit_close(&command, result, &err);
     return revert.problems + revert.conflicts > 0 ? EXIT_FAILURE : code;
 }

@@ -197,7 +197,7 @@ int cli_oauth_rotate(const struct config *config, const struct cli_args *args)
 {
     struct rotation rotation = {.dry_run = args->flags & CLI_DRY_RUN};
     int code = oauth_begin(&rotation.oauth, config, true);
-    long long left = 0;
+    long long left;
     struct err err;
 
     if (code != EXIT_SUCCESS)

@@ -57,7 +57,7 @@ const char *oauth_shown(const char *text, char out[64])
 {
     size_t len = 0;
 
-    for (; text[len] && len < 63; len++)
+    for (; len < 63 && text[len]; len++)
         out[len] = text[len] < 0x20 || text[len] > 0x7e ? '?' : text[len];
     out[len] = '\0';
     return out;

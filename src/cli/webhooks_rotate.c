@@ -69,7 +69,7 @@ static enum result replace(struct webhooks_command *command, const struct signat
 
 static int rotate(struct webhooks_command *command)
 {
-    enum signature_scheme scheme;
+    enum signature_scheme scheme = SIGNATURE_V1;
     struct signature_pair pair;
     enum result result;
     struct err err;

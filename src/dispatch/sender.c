@@ -114,7 +114,7 @@ static enum result read_host(struct transfer *transfer, const char *url, struct 
         return err_set(err, "the URL's host cannot be read");
     }
     if (strlen(host) < sizeof(transfer->host))
-        strcpy(transfer->host, host);
+        memcpy(transfer->host, host, strlen(host) + 1);
     curl_free(host);
     curl_url_cleanup(parts);
     return OK;

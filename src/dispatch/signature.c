@@ -73,7 +73,8 @@ static enum result check_v1a(struct signature_key *key, struct err *err)
                        2 * ED25519_BYTES, key->len);
     if (derive_public(key->bytes, public, err) != OK)
         return FAILED;
-    if (key->len == 2 * ED25519_BYTES && memcmp(key->bytes + ED25519_BYTES, public, ED25519_BYTES))
+    if (key->len == 2 * ED25519_BYTES &&
+        memcmp(key->bytes + ED25519_BYTES, public, ED25519_BYTES) != 0)
         return err_set(err, "the public half of the ed25519 secret does not belong to the other");
     memcpy(key->bytes + ED25519_BYTES, public, ED25519_BYTES);
     key->len = 2 * ED25519_BYTES;

@@ -184,9 +184,8 @@ void binding_echo(struct buf *out, const struct json_t *object)
         const json_t *value = json_object_get(object, keys[i]);
         char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 
-        if (text)
-            buf_addf(out, "\"%s\":", keys[i]);
         if (text) {
+            buf_addf(out, "\"%s\":", keys[i]);
             buf_add_c(out, text);
             buf_add_char(out, ',');
         }

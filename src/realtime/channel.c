@@ -1,5 +1,6 @@
 #include "realtime/channel.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 struct channel *channel_ref(struct channel *channel)
 {
+    assert(channel->refs > 0);
     channel->refs++;
     return channel;
 }

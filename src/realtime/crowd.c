@@ -93,22 +93,22 @@ static struct bucket *find_bucket(const struct map *buckets, uint64_t key)
     return node ? MAP_THING(node, struct bucket, node) : NULL;
 }
 
-static void bucket_add(struct map *buckets, uint64_t key, place_fn *place, size_t which,
+static void bucket_add(struct map *buckets, uint64_t hash, place_fn *place, size_t which,
                        struct binding *binding)
 {
-    struct bucket *bucket = find_bucket(buckets, key);
+    struct bucket *bucket = find_bucket(buckets, hash);
 
     if (!bucket) {
         bucket = mem_alloc(sizeof(*bucket));
-        map_add(buckets, &bucket->node, key);
+        map_add(buckets, &bucket->node, hash);
     }
     list_add(&bucket->bindings, place, which, binding);
 }
 
-static void bucket_remove(struct map *buckets, uint64_t key, place_fn *place, size_t which,
+static void bucket_remove(struct map *buckets, uint64_t hash, place_fn *place, size_t which,
                           struct binding *binding)
 {
-    struct bucket *bucket = find_bucket(buckets, key);
+    struct bucket *bucket = find_bucket(buckets, hash);
 
     list_remove(&bucket->bindings, place, which, binding);
     if (bucket->bindings.count == 0) {
@@ -420,10 +420,10 @@ static size_t count_by_keys(const struct crowd *crowd, const struct policy_row *
     size_t count = 0;
 
     for (size_t key = 0; key < POLICY_MAX_KEYS; key++) {
-        const struct list *list = keys & 1u << key ? list_of_key(crowd, row, key) : NULL;
+        const struct list *list = (keys & 1u << key) ? list_of_key(crowd, row, key) : NULL;
 
         count += list ? list->count : 0;
-        count += keys & 1u << key ? crowd->keys[key].always.count : 0;
+        count += (keys & 1u << key) ? crowd->keys[key].always.count : 0;
     }
     return count;
 }
@@ -435,7 +435,7 @@ static void try_by_keys(const struct crowd *crowd, const struct match *match,
     const struct match each = {match->change, match->types, found_once, &once};
 
     for (size_t key = 0; key < POLICY_MAX_KEYS; key++) {
-        const struct list *list = keys & 1u << key ? list_of_key(crowd, row, key) : NULL;
+        const struct list *list = (keys & 1u << key) ? list_of_key(crowd, row, key) : NULL;
 
         if (!(keys & 1u << key))
             continue;

@@ -83,9 +83,8 @@ static void fail(struct channel *channel)
     joining_fail(channel, &why);
 }
 
-static void end(struct replaying *replaying)
+static void end(struct gate *gate, struct replaying *replaying)
 {
-    struct gate *gate = replaying->gate;
     struct replaying **at = &gate->replays;
 
     while (*at != replaying)
@@ -127,7 +126,7 @@ static void on_messages(void *arg, const struct pg_result *result, const struct 
             replay_row(channel, result, row);
         catchup_end(channel);
     }
-    end(replaying);
+    end(replaying->gate, replaying);
 }
 
 static int64_t clamp(int64_t value, int64_t min, int64_t max)
@@ -176,7 +175,7 @@ static void fail_replays(void *arg)
 
     while (gate->replays) {
         fail(gate->replays->channel);
-        end(gate->replays);
+        end(gate, gate->replays);
     }
 }
 

@@ -1,5 +1,6 @@
 #include "realtime/hub.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -118,6 +119,7 @@ void hub_remove(struct hub *hub, struct binding *binding)
     struct hub_table *table = find_table(hub, str_c(binding->schema), str_c(binding->table));
     struct member **at = find_member(table, str_c(binding->session->role)), *member = *at;
 
+    assert(member); /* by hub_add() */
     crowd_remove(member->crowd, binding);
     binding->session = NULL;
     hub->count--;

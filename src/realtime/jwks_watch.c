@@ -96,18 +96,22 @@ static void drop_orphans(struct core *core)
 
 static struct stamp stamp_of(const char *path)
 {
-    struct stamp stamp;
+    struct stamp stamp = {0};
     struct stat status;
 
-    memset(&stamp, 0, sizeof(stamp)); /* compared as bytes */
     if (stat(path, &status) != 0)
         return stamp;
     stamp.exists = true;
     stamp.inode = status.st_ino;
     stamp.size = status.st_size;
-    stamp.modified.tv_sec = status.st_mtim.tv_sec;
-    stamp.modified.tv_nsec = status.st_mtim.tv_nsec;
+    stamp.modified = status.st_mtim;
     return stamp;
+}
+
+static bool stamp_eq(const struct stamp *a, const struct stamp *b)
+{
+    return a->exists == b->exists && a->inode == b->inode && a->size == b->size &&
+           a->modified.tv_sec == b->modified.tv_sec && a->modified.tv_nsec == b->modified.tv_nsec;
 }
 
 /* The stamp is older than what is read: what is written in between is seen the next time. */
@@ -133,7 +137,7 @@ static void look_at_file(struct jwks_watch *watch)
     if (!path[0])
         return;
     now = stamp_of(path);
-    if (memcmp(&now, &watch->stamp, sizeof(now)) != 0 && read_file(watch, &err) != OK)
+    if (!stamp_eq(&now, &watch->stamp) && read_file(watch, &err) != OK)
         keep_old(watch, path, &err);
 }
 

@@ -292,7 +292,7 @@ bool rls_can_check(const struct rls *rls)
 
 static struct str value_or_null(const struct pg_result *result, size_t row, size_t column)
 {
-    return pg_result_is_null(result, row, column) ? (struct str){0}
+    return pg_result_is_null(result, row, column) ? str_from(NULL, 0)
                                                   : pg_result_value(result, row, column);
 }
 

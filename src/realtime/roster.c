@@ -173,10 +173,13 @@ void roster_free(struct roster *roster)
 {
     if (!roster)
         return;
-    while (roster->first) {
-        while (roster->first->first)
-            free_presence(roster, roster->first->first);
-        free_key(roster, roster->first);
+    for (struct key *key = roster->first, *next_key; key; key = next_key) {
+        next_key = key->next;
+        for (struct presence *each = key->first, *next; each; each = next) {
+            next = each->next;
+            free_presence(roster, each);
+        }
+        free_key(roster, key);
     }
     free(roster);
 }

@@ -1,5 +1,6 @@
 #include "realtime/router.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,14 +49,13 @@ static void write_methods(unsigned methods, char out[ALLOW_TEXT])
                  {METHOD_HEAD, "HEAD"},
                  {METHOD_POST, "POST"},
                  {METHOD_OPTIONS, "OPTIONS"}};
+    size_t len = 0;
 
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (!(methods & names[i].method))
-            continue;
-        if (out[0])
-            strcat(out, ", ");
-        strcat(out, names[i].name);
+        if (methods & names[i].method)
+            len += (size_t)snprintf(out + len, ALLOW_TEXT - len, "%s%s", len ? ", " : "",
+                                    names[i].name);
     }
 }
 
@@ -79,7 +79,7 @@ const struct route *router_find(const struct route *routes, size_t count, enum m
         }
     }
     write_methods(methods, allow);
-    *status = methods == 0 ? 404 : methods & METHOD_OPTIONS & method ? 204 : 405;
+    *status = methods == 0 ? 404 : (methods & METHOD_OPTIONS & method) ? 204 : 405;
     return found;
 }
 

@@ -63,8 +63,8 @@ static void no_upgrade(const struct request *request, struct answer *out)
 /* Supabase's REST, as the server has it and as a gateway shows it. */
 #define REST(under, handler)                                                                       \
     {                                                                                              \
-        .path = under, .methods = METHOD_POST, .needs = SCOPE_BROADCAST, .cors = true,             \
-        .max_body = REST_MAX_BODY, .handle = handler                                               \
+        .path = (under), .methods = METHOD_POST, .needs = SCOPE_BROADCAST, .cors = true,           \
+        .max_body = REST_MAX_BODY, .handle = (handler)                                             \
     }
 
 const struct route public_routes[] = {

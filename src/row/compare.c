@@ -36,7 +36,7 @@ static bool parse_exponent(struct str s, int64_t *out)
 
 struct decimal decimal_parse(struct str s)
 {
-    static const struct decimal none;
+    static const struct decimal none = {0};
     struct decimal d = {0};
     size_t point = SIZE_MAX, first = SIZE_MAX, last = 0, at = 0, digits = 0;
     int64_t exponent = 0;
@@ -167,7 +167,7 @@ bool instant_parse(struct str s, bool ignore_zone, int64_t *us)
     for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++) {
         if (s.len > 0)
             memcpy(text, s.data, s.len);
-        strcpy(text + s.len, rest[i]);
+        memcpy(text + s.len, rest[i], strlen(rest[i]) + 1);
         if (clock_parse(str_c(text), us))
             return true;
     }

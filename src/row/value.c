@@ -358,9 +358,8 @@ void value_add_json(struct buf *out, const struct types *types, const struct col
         break;
     case VALUE_LITERAL:
         /* oid and its like come bare from wal2json, but jsonb knows no such number */
-        if (types_find(types, column->type) && is_string_kind(types, column->type))
-            json_add_string(out, column->value);
-        else if (is_bool(column->value) || is_number(column->value))
+        if (!(types_find(types, column->type) && is_string_kind(types, column->type)) &&
+            (is_bool(column->value) || is_number(column->value)))
             buf_add_str(out, column->value);
         else
             json_add_string(out, column->value);

@@ -17,6 +17,6 @@ bool alg_find(const char *name, enum alg *out);
 size_t alg_signature_bytes(enum alg alg);
 
 /* "RS256 RS384". */
-void alg_write(unsigned algs, struct buf *out);
+void alg_write(unsigned set, struct buf *out);
 
 #endif

@@ -17,12 +17,12 @@ static void try_row(const struct predicate *p, const struct types *types, enum c
         {STR("none"), OID_TEXT, VALUE_NULL, STR("")},
         {STR("i"), OID_INT8, form, text},
     };
-    const struct columns row = {columns, sizeof(columns) / sizeof(columns[0])};
+    const struct columns row = {columns, sizeof(columns) / sizeof(columns[0])}, none = {0};
     const struct change change = {.kind = kind,
                                   .schema = STR("public"),
                                   .table = STR("t"),
-                                  .record = kind == CHANGE_DELETE ? (struct columns){0} : row,
-                                  .identity = kind == CHANGE_INSERT ? (struct columns){0} : row};
+                                  .record = kind == CHANGE_DELETE ? none : row,
+                                  .identity = kind == CHANGE_INSERT ? none : row};
 
     (void)predicate_matches(p, &change, types);
 }

@@ -428,7 +428,7 @@ static void learn(struct run *run)
     policies_set_snapshot(run->policies, str_c(pg_rows_text(rows, 0, 1)));
     for (size_t i = 1; i < pg_rows_count(rows); i++)
         policies_learn(run->policies, (size_t)pg_rows_number(rows, i, 0),
-                       pg_rows_is_null(rows, i, 1) ? (struct str){0}
+                       pg_rows_is_null(rows, i, 1) ? str_from(NULL, 0)
                                                    : str_c(pg_rows_text(rows, i, 1)),
                        str_c(pg_rows_text(rows, i, 2)));
     if (!policies_hold(run->policies, 0))

@@ -118,12 +118,11 @@ static void test_upkeep(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         const struct column queue = {
             .name = STR("queue"), .form = VALUE_ESCAPED, .value = str_c(rows[i].queue)};
-        const struct columns row = {&queue, rows[i].queue ? 1 : 0};
+        const struct columns row = {&queue, rows[i].queue ? 1 : 0}, none = {0};
         const struct change change = {.kind = rows[i].kind,
                                       .schema = str_c(rows[i].schema),
                                       .table = str_c(rows[i].table),
-                                      .record =
-                                          rows[i].kind == CHANGE_DELETE ? (struct columns){0} : row,
+                                      .record = rows[i].kind == CHANGE_DELETE ? none : row,
                                       .identity = row};
 
         transaction_begin(&txn, &begin, 0);
