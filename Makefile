@@ -5,6 +5,7 @@
 # make bench      measures, beside ceilings and peers, in one run; make bench LONG=1 takes its time
 # make soak       everything at once for MINUTES (30), with restarts; then what was lost or grew
 # make limits     very large and very many: memory, lag and rate of each, for an hour or so
+# make lint       has analysers read the code; LINT=tidy (or cppcheck, scan) one of them
 # make fuzz       fuzzes every parser for MINUTES (20) of processor time
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
 
@@ -25,7 +26,7 @@ HARDENING := -fPIE -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recov
 LDSAN := -fsanitize=$(SAN)
 endif
 
-ifeq ($(filter bootstrap run check check-all fuzz clean format help,$(MAKECMDGOALS)),)
+ifeq ($(filter bootstrap run check check-all fuzz lint clean format help,$(MAKECMDGOALS)),)
 MISSING := $(strip $(foreach p,$(PKGS),$(shell pkg-config --exists $(p) 2>/dev/null || echo $(p))))
 ifneq ($(MISSING),)
 $(error missing development packages: $(MISSING). On Debian: scripts/bootstrap.sh build installs them)
@@ -44,7 +45,7 @@ LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
 LIB := $(BUILD)/libpgherald.a
 EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
 
-.PHONY: all run check check-all fuzz bench soak clean format install help bootstrap unit
+.PHONY: all run check check-all fuzz bench soak clean format install help bootstrap unit lint lint-flags
 all: $(BUILD)/pgherald
 
 $(BUILD)/pgherald: $(OBJ)
@@ -111,6 +112,13 @@ limits:
 
 bootstrap:
 	@scripts/bootstrap.sh all
+
+lint:
+	@BUILD=$(BUILD) scripts/lint.sh $(LINT)
+
+# What they have to know of a compilation.
+lint-flags: $(BUILD)/gen/embedded.h
+	@echo $(CPPFLAGS) -Itests/unit -Itests/fuzz -Itests/property -std=c11 $(WARNINGS)
 
 format:
 	clang-format -i $(wildcard src/*/*.c include/*/*.h tests/unit/*/*.c tests/unit/*.h tests/fuzz/*.[ch])

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that are missing: scripts/bootstrap.sh build|run|test|bench|all
+# Installs the Debian packages that are missing: scripts/bootstrap.sh build|run|test|lint|bench|all
 #
 # Nothing is done when everything is there. PostgreSQL's package would make and start a cluster of
 # its own; it is told not to.
@@ -14,14 +14,16 @@ test="libcmocka-dev chromium libtap-parser-sourcehandler-pgtap-perl postgresql-1
   iproute2 clang libclang-rt-14-dev jq ca-certificates"
 # Not in Debian 12, but in other sources of packages: installed where apt knows it.
 optional="postgresql-15-pgvector"
+lint="clang clang-tidy clang-tools cppcheck"
 bench="nginx-light libnginx-mod-nchan nghttp2-client"
 
 case ${1:-} in
   build) wanted=$build ;;
   run) wanted="$build $run" ;;
-  test | all) wanted="$build $run $test" ;;
-  bench) wanted="$build $run $test $bench" ;;
-  *) die "usage: scripts/bootstrap.sh build|run|test|bench|all" ;;
+  lint) wanted="$build libcmocka-dev $lint" ;;
+  test | all) wanted="$build $run $test $lint" ;;
+  bench) wanted="$build $run $test $lint $bench" ;;
+  *) die "usage: scripts/bootstrap.sh build|run|test|lint|bench|all" ;;
 esac
 
 is_installed() { # package

@@ -91,6 +91,7 @@ on_code() {
     make_sanitized address,undefined san all
     make_sanitized thread tsan all
   fi
+  suite lint env BUILD="$build" bash scripts/lint.sh cppcheck tidy
   # with the objects of the sanitized unit tests, where there are such
   suite fuzz-corpus env FUZZ_BUILD="$build/${SAN:+fuzz-}san" bash tests/fuzz/replay.sh
 }
