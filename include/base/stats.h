@@ -26,6 +26,7 @@
     X(changes_total, counter, "Row changes decoded")                                               \
     X(transactions_total, counter, "Source transactions decoded")                                  \
     X(transactions_skipped_total, counter, "Transactions that the checkpoint already covered")     \
+    X(stuck_lsn, gauge, "Commit LSN of a transaction that the server cannot send, else 0")         \
     X(decode_errors_total, counter, "Messages of the stream that could not be read")               \
     X(batches_total, counter, "Store transactions committed")                                      \
     X(batches_failed_total, counter, "Store transactions that failed and were done again")         \

@@ -85,6 +85,14 @@ void pipeline_on_lost(void *arg, const struct err *err)
     pipeline_end_session(arg, err);
 }
 
+static void on_stream_lost(void *arg, const struct err *err)
+{
+    struct pipeline *p = arg;
+
+    stumble_note(&p->stumble, &p->txn, err);
+    pipeline_end_session(p, err);
+}
+
 static void on_drained(void *arg)
 {
     struct pipeline *p = arg;
@@ -108,7 +116,7 @@ static void on_stream_start(void *arg)
 static void on_store_ready(void *arg, lsn_t checkpoint)
 {
     static const struct stream_events events = {on_stream_start, pipeline_on_message, on_drained,
-                                                pipeline_on_idle, pipeline_on_lost};
+                                                pipeline_on_idle, on_stream_lost};
     struct pipeline *p = arg;
 
     if (p->state == PIPELINE_STOPPING) {
@@ -250,6 +258,7 @@ enum result pipeline_start(const struct config *config, struct stats *stats,
     p->backoff_ms = PIPELINE_FIRST_BACKOFF_MS;
     p->rules = ruleset_new(config, stats);
     deriver_init(&p->deriver, config, p->rules, stats);
+    stumble_init(&p->stumble, config, stats);
     buf_init(&p->held, (size_t)1 << 30);
     uv_loop_init(&p->loop);
     uv_async_init(&p->loop, &p->stop, on_stop);

@@ -91,6 +91,7 @@ void pipeline_on_stored(void *arg, const struct batch *batch)
     if (p->stream) {
         confirm(p, batch->mark.end_lsn);
         pipeline_settle(p);
+        pipeline_on_room(p);
     }
     if (p->state == PIPELINE_STOPPING)
         pipeline_stop_when_settled(p);

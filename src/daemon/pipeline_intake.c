@@ -120,7 +120,12 @@ static enum result process_message(struct pipeline *p, struct change *change, st
 static void process_commit(struct pipeline *p, const struct change *change)
 {
     const struct store_mark mark = {change->commit_lsn, change->end_lsn, change->commit_time};
+    const struct err again = {"a transaction that the server could not send has come after all"};
 
+    if (stumble_is_over(&p->stumble, &p->txn)) {
+        pipeline_end_session(p, &again);
+        return;
+    }
     stat_add(&p->stats->transactions_total, 1);
     if (p->txn.covered)
         stat_add(&p->stats->transactions_skipped_total, 1);
@@ -140,6 +145,8 @@ static enum result process_change(struct pipeline *p, struct change *change, str
     switch (change->kind) {
     case CHANGE_BEGIN:
         transaction_begin(&p->txn, change, p->checkpoint);
+        if (stumble_begin(&p->stumble, &p->txn) && !store_is_idle(p->store))
+            pause_stream(p); /* until that is stored */
         attribution_begin(&p->deriver.who);
         return OK;
     case CHANGE_COMMIT:

@@ -12,6 +12,7 @@
 #include "daemon/feed.h"
 #include "daemon/journal.h"
 #include "daemon/pipeline.h"
+#include "daemon/stumble.h"
 #include "decode/decoder.h"
 #include "store/store.h"
 #include "stream/stream.h"
@@ -53,6 +54,7 @@ struct pipeline {
     struct store *store;
     struct stream *stream;
     struct journal journal;
+    struct stumble stumble;
 
     struct transaction txn;
     lsn_t checkpoint; /* of the session's start */

@@ -5,7 +5,7 @@ import { caughtUp, eventually, measured, sameAsTable } from "./measure.mjs";
 
 const MB = 1e6;
 export const full = { megabytes: 100, rows: 5 };
-export const small = { megabytes: 20, rows: 2 };
+export const small = { megabytes: 8, rows: 2 };
 
 // Random, so that nothing compresses it: the stored row is as large as the value.
 const setUp = `
