@@ -94,6 +94,7 @@ on_code() {
   suite lint env BUILD="$build" bash scripts/lint.sh cppcheck tidy
   # with the objects of the sanitized unit tests, where there are such
   suite fuzz-corpus env FUZZ_BUILD="$build/${SAN:+fuzz-}san" bash tests/fuzz/replay.sh
+  [ -n "${SAN:-}" ] || suite out-of-memory env STARVE_BUILD="$build" bash tests/fuzz/starve.sh
 }
 
 # What mostly keeps one PostgreSQL process busy.

@@ -4,6 +4,7 @@
  * nobody can make another's connection end with a text that is no text. */
 #include "core.h"
 
+#include "base/log.h"
 #include "realtime/phoenix_binary.h"
 #include "realtime/presence.h"
 
@@ -121,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str rest = input_text(data, size), message;
     struct world w;
 
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     world_init(&w);
     while (rest.len > 0) {
         str_split(rest, BETWEEN, &message, &rest);
