@@ -1,52 +1,12 @@
-#include "realtime/crowd.h"
-
+/* Filing the bindings of a crowd. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "base/mem.h"
+#include "realtime/crowd_filed.h"
 #include "realtime/session.h"
 #include "row/compare.h"
-
-/* A list knows for each binding where it stands, so that removing is quick: the place is in a field
- * of the binding that belongs to the list. */
-struct list {
-    struct binding **items;
-    size_t count, cap;
-};
-
-enum { SLOT_ALL, SLOT_FILTER, SLOT_VALUE };
-
-/* All of one value. */
-struct bucket {
-    struct map_node node;
-    struct list bindings;
-};
-
-/* All equality filters on one column. */
-struct filed_column {
-    char *name;
-    struct map buckets; /* SLOT_VALUE, under crowd_value_key() */
-    struct list all;    /* SLOT_FILTER: for types that are not looked up by key */
-    struct filed_column *next;
-};
-
-/* All by what a claim of theirs is, for one key of the policies. */
-struct filed_key {
-    struct map buckets; /* under policy_session_key() */
-    struct list always; /* whose claim cannot be compared */
-};
-
-struct crowd {
-    char *role;
-    bool of_one_table;
-    struct list all;   /* SLOT_ALL */
-    struct list loose; /* SLOT_FILTER: without a filter, or with one that is no equality */
-    struct filed_column *columns;
-    struct table_access *access; /* one reference; NULL: not filed by keys */
-    struct filed_key keys[POLICY_MAX_KEYS];
-};
 
 /* `place` finds the field for this list. */
 typedef size_t *place_fn(struct binding *binding, size_t which);
@@ -84,19 +44,10 @@ static void list_remove(struct list *list, place_fn *place, size_t which, struct
     }
 }
 
-/* 64 bits of the key are taken as the whole key: two values that meet there only cost a comparison,
- * since filters and verdicts have the last word. */
-static struct bucket *find_bucket(const struct map *buckets, uint64_t key)
-{
-    struct map_node *node = map_find(buckets, key);
-
-    return node ? MAP_THING(node, struct bucket, node) : NULL;
-}
-
 static void bucket_add(struct map *buckets, uint64_t hash, place_fn *place, size_t which,
                        struct binding *binding)
 {
-    struct bucket *bucket = find_bucket(buckets, hash);
+    struct bucket *bucket = crowd_bucket(buckets, hash);
 
     if (!bucket) {
         bucket = mem_alloc(sizeof(*bucket));
@@ -108,7 +59,7 @@ static void bucket_add(struct map *buckets, uint64_t hash, place_fn *place, size
 static void bucket_remove(struct map *buckets, uint64_t hash, place_fn *place, size_t which,
                           struct binding *binding)
 {
-    struct bucket *bucket = find_bucket(buckets, hash);
+    struct bucket *bucket = crowd_bucket(buckets, hash);
 
     list_remove(&bucket->bindings, place, which, binding);
     if (bucket->bindings.count == 0) {
@@ -216,17 +167,12 @@ static void unfile_by_filter(struct crowd *crowd, struct binding *binding)
 
 /* By key */
 
-static const struct policy *policy_of(const struct crowd *crowd)
-{
-    return crowd->access ? crowd->access->policy : NULL;
-}
-
 static void file_by_key(struct crowd *crowd, struct binding *binding, size_t key)
 {
     uint64_t value;
 
     binding->is_filed[key] = true;
-    switch (policy_session_key(policy_of(crowd), binding->bound, key, &value)) {
+    switch (policy_session_key(crowd_policy(crowd), binding->bound, key, &value)) {
     case POLICY_FILED:
         bucket_add(&crowd->keys[key].buckets, value, place_in_key, key, binding);
         return;
@@ -241,7 +187,7 @@ static void file_by_key(struct crowd *crowd, struct binding *binding, size_t key
 
 static void file_by_keys(struct crowd *crowd, struct binding *binding)
 {
-    const struct policy *policy = policy_of(crowd);
+    const struct policy *policy = crowd_policy(crowd);
 
     if (!policy)
         return;
@@ -253,7 +199,7 @@ static void file_by_keys(struct crowd *crowd, struct binding *binding)
 
 static void unfile_by_keys(struct crowd *crowd, struct binding *binding)
 {
-    const struct policy *policy = policy_of(crowd);
+    const struct policy *policy = crowd_policy(crowd);
     uint64_t value;
 
     for (size_t key = 0; policy && key < policy_key_count(policy); key++) {
@@ -293,170 +239,6 @@ void crowd_remove(struct crowd *crowd, struct binding *binding)
     unfile_by_keys(crowd, binding);
     unfile_by_filter(crowd, binding);
     list_remove(&crowd->all, place_in_slot, SLOT_ALL, binding);
-}
-
-/* Finding */
-
-struct match {
-    const struct change *change;
-    const struct types *types;
-    void (*found)(void *arg, struct binding *binding);
-    void *arg;
-};
-
-static void try_list(const struct match *match, const struct list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        struct binding *binding = list->items[i];
-
-        if (!(binding->kinds & 1u << match->change->kind))
-            continue;
-        if (!binding->filter || predicate_matches(binding->filter, match->change, match->types))
-            match->found(match->arg, binding);
-    }
-}
-
-/* Whether equal values of the type have equal keys. */
-static bool has_keys(const struct type *type)
-{
-    if (!type)
-        return false;
-    switch (type->kind) {
-    case TYPE_BOOL:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        return false;
-    case TYPE_STRING:
-    case TYPE_NUMBER:
-    case TYPE_JSON:
-    case TYPE_BYTEA:
-    case TYPE_ARRAY:
-    case TYPE_COMPOSITE:
-        return true;
-    }
-    return false;
-}
-
-/* Those whose filter on the column the change may satisfy; NULL: nobody. */
-static const struct list *list_of_column(const struct match *match,
-                                         const struct filed_column *column)
-{
-    const struct column *value = change_current(match->change, str_c(column->name));
-    const struct bucket *bucket;
-
-    if (!value || value->form == VALUE_NULL)
-        return NULL;
-    /* An escape makes the text differ from what it stands for. */
-    if (!has_keys(types_find(match->types, value->type)) ||
-        (value->form == VALUE_ESCAPED && memchr(value->value.data, '\\', value->value.len)))
-        return &column->all;
-    bucket = find_bucket(&column->buckets, crowd_value_key(value->value));
-    return bucket ? &bucket->bindings : NULL;
-}
-
-static size_t count_by_filter(const struct crowd *crowd, const struct match *match)
-{
-    size_t count = crowd->loose.count;
-
-    for (const struct filed_column *column = crowd->columns; column; column = column->next) {
-        const struct list *list = list_of_column(match, column);
-
-        count += list ? list->count : 0;
-    }
-    return count;
-}
-
-static void try_by_filter(const struct crowd *crowd, const struct match *match)
-{
-    try_list(match, &crowd->loose);
-    for (const struct filed_column *column = crowd->columns; column; column = column->next) {
-        const struct list *list = list_of_column(match, column);
-
-        if (list)
-            try_list(match, list);
-    }
-}
-
-/* With more than one key a binding may be in several lists; it is found in the first of them. */
-struct once {
-    const struct match *match;
-    const struct crowd *crowd;
-    const struct policy_row *row;
-    unsigned before; /* keys that were looked up already */
-};
-
-static const struct list *list_of_key(const struct crowd *crowd, const struct policy_row *row,
-                                      size_t key)
-{
-    const struct bucket *bucket;
-    uint64_t value;
-
-    if (!policy_row_key(policy_of(crowd), row, key, &value))
-        return NULL;
-    bucket = find_bucket(&crowd->keys[key].buckets, value);
-    return bucket ? &bucket->bindings : NULL;
-}
-
-static bool is_in(const struct list *list, const struct binding *binding, size_t key)
-{
-    return list && binding->at_key[key] < list->count &&
-           list->items[binding->at_key[key]] == binding;
-}
-
-static void found_once(void *arg, struct binding *binding)
-{
-    const struct once *once = arg;
-
-    for (size_t key = 0; key < POLICY_MAX_KEYS; key++)
-        if (once->before & 1u << key && binding->is_filed[key] &&
-            (is_in(&once->crowd->keys[key].always, binding, key) ||
-             is_in(list_of_key(once->crowd, once->row, key), binding, key)))
-            return;
-    once->match->found(once->match->arg, binding);
-}
-
-static size_t count_by_keys(const struct crowd *crowd, const struct policy_row *row, unsigned keys)
-{
-    size_t count = 0;
-
-    for (size_t key = 0; key < POLICY_MAX_KEYS; key++) {
-        const struct list *list = (keys & 1u << key) ? list_of_key(crowd, row, key) : NULL;
-
-        count += list ? list->count : 0;
-        count += (keys & 1u << key) ? crowd->keys[key].always.count : 0;
-    }
-    return count;
-}
-
-static void try_by_keys(const struct crowd *crowd, const struct match *match,
-                        const struct policy_row *row, unsigned keys)
-{
-    struct once once = {match, crowd, row, 0};
-    const struct match each = {match->change, match->types, found_once, &once};
-
-    for (size_t key = 0; key < POLICY_MAX_KEYS; key++) {
-        const struct list *list = (keys & 1u << key) ? list_of_key(crowd, row, key) : NULL;
-
-        if (!(keys & 1u << key))
-            continue;
-        if (list)
-            try_list(&each, list);
-        try_list(&each, &crowd->keys[key].always);
-        once.before |= 1u << key;
-    }
-}
-
-void crowd_match(const struct crowd *crowd, const struct change *change, const struct types *types,
-                 const struct policy_row *row, void (*found)(void *arg, struct binding *binding),
-                 void *arg)
-{
-    const struct match match = {change, types, found, arg};
-    unsigned keys = row && policy_of(crowd) ? policy_keys_for(policy_of(crowd), row) : 0;
-
-    if (keys && count_by_keys(crowd, row, keys) < count_by_filter(crowd, &match))
-        try_by_keys(crowd, &match, row, keys);
-    else
-        try_by_filter(crowd, &match);
 }
 
 uint64_t crowd_value_key(struct str text)
