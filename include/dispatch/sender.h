@@ -4,7 +4,8 @@
  * back is bounded in bytes and in time. No redirects, no proxies, no cookies; http and https only;
  * every address is put to the guard when a socket is about to connect to it.
  *
- * This module, with its trace.c, is the only one of dispatch that includes curl. */
+ * This module, with its transfer.c, outcome.c and trace.c, is the only one of dispatch that
+ * includes curl. */
 #ifndef PGHERALD_DISPATCH_SENDER_H
 #define PGHERALD_DISPATCH_SENDER_H
 

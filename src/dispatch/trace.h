@@ -1,5 +1,5 @@
 /* The whole of one exchange as it went over the wire, for whoever asks the sender to keep it. Only
- * sender.c includes this. */
+ * files of the sender include this. */
 #ifndef PGHERALD_DISPATCH_TRACE_H
 #define PGHERALD_DISPATCH_TRACE_H
 

@@ -14,7 +14,7 @@
 struct download {
     struct multi *multi;
     CURL *model; /* has the options; never used itself */
-    CURL *easy;  /* under way, NULL: none; used once, see struct transfer of dispatch/sender.c */
+    CURL *easy;  /* under way, NULL: none; used once, see dispatch/transfer.h */
     struct buf body;
     size_t header_bytes;
     download_cb *cb;
