@@ -141,8 +141,8 @@ sanitized e2e-address san pgoutput
 sanitized e2e-thread tsan wal2json
 if [ -z "${FULL:-}" ]; then
   # what is judged by its memory or its pace, which is another under a sanitizer
-  end_to_end e2e-pgoutput pgoutput audit_cli broadcast faults huge_transaction operation presence private realtime \
-    slow_reader webhooks webhooks_endpoints webhooks_hostile webhooks_tls
+  end_to_end e2e-pgoutput pgoutput audit_cli bounded broadcast faults huge_transaction memory operation presence \
+    private realtime slow_reader streaming webhooks webhooks_endpoints webhooks_hostile webhooks_tls
 else
   end_to_end e2e-pgoutput pgoutput
   sanitized e2e-address-wal2json san wal2json

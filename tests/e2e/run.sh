@@ -13,7 +13,7 @@ top=$(pwd)
 lanes=${PGHERALD_TEST_LANES:-1}
 
 # Begun first, since they take longest: what begins last should not be what all wait for.
-long=(tokens slot bounded jobs keys operation webhooks_hostile webhooks_order postgres_changes audit_history loops page
+long=(bounded memory streaming tokens slot bounded jobs keys operation webhooks_hostile webhooks_order postgres_changes audit_history loops page
   webhooks webhooks_endpoints faults pgvector presence exactly_once audit_types subscribed listener private)
 # After all others, one by one: what they measure, other work would change.
 alone=(huge_transaction)
@@ -89,11 +89,11 @@ take() { # list
 
 # Its report is shown whole, also when several run side by side.
 run_file() { # lane name
-  local report=$folder/reports/$2 code=0
+  local report=$folder/reports/$2 code=0 since=$SECONDS
   PGHERALD_TEST_CLUSTER=${ports[$1]} TMPDIR=$folder/$1/tmp \
     node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "$2.test.mjs" >"$report" 2>&1 || code=$?
   echo "$code" >"$report.code"
-  flock "$folder/reports" cat "$report"
+  echo "▶ $2, $((SECONDS - since)) s" | flock "$folder/reports" cat - "$report"
 }
 
 run_lane() { # lane list
