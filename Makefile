@@ -45,7 +45,7 @@ LIB_OBJ := $(filter-out $(BUILD)/obj/cli/main.o,$(OBJ))
 LIB := $(BUILD)/libpgherald.a
 EMBED := $(sort $(wildcard sql/migrations/*.sql sql/queries/*.sql web/*))
 
-.PHONY: all run check check-all fuzz bench soak clean format install help bootstrap unit lint lint-flags
+.PHONY: all run check check-all fuzz bench soak limits clean format install help bootstrap unit lint lint-flags
 all: $(BUILD)/pgherald
 
 $(BUILD)/pgherald: $(OBJ)

@@ -1,8 +1,8 @@
 // The plot of a run: how fast we are beside the ceiling or the peer, a bar a row, on a logarithmic scale.
 import { aimText, isCost, isMet } from "./report.mjs";
 
-const WIDTH = 1080, LABELS = 430, BARS = 400, ROW = 22, TOP = 64, BOTTOM = 30;
-const TICKS = [0.03, 0.1, 0.3, 1, 3, 10, 30];
+const WIDTH = 1080, LABELS = 430, BARS = 400, ROW = 22, TOP = 84, BOTTOM = 30;
+const TICKS = [0.03, 0.1, 0.3, 1, 3, 10, 30, 100];
 const colours = { met: "#2e7d4f", missed: "#c0392b", none: "#7f8fa6" };
 
 const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -37,11 +37,11 @@ export function plotOf(results, caption) {
   const lines = [];
   let y = TOP;
   for (const { name, rows } of results) {
-    const shown = rows.filter((row) => row.ratio > 0 && Number.isFinite(row.ratio));
+    const shown = rows.filter((row) => row.ratio > 0 && Number.isFinite(row.ratio) && !row.what.startsWith(" ")); // not the details
     if (shown.length === 0) continue;
     lines.push(text(16, y + 15, name, 'font-weight="bold"'));
     for (const row of shown) {
-      lines.push(`<g>${bar({ ...row, what: row.what.trim() }, y)}</g>`);
+      lines.push(`<g>${bar(row, y)}</g>`);
       y += ROW;
     }
     y += ROW / 2;
