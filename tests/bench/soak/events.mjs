@@ -12,7 +12,8 @@ function server(cluster, verb, mode) {
 
 async function restartServer(env, mode) {
   await server(env.cluster, "stop", mode);
-  await server(env.cluster, "start");
+  // recovery may take longer than pg_ctl waits
+  await eventually(() => server(env.cluster, "start").then(() => true), "the server to start", 300_000);
   env.db = await eventually(() => env.connect(), "the server to take connections", 60_000);
 }
 
