@@ -14,8 +14,8 @@ import { median, percentile, say, size } from "./tools.mjs";
 
 const CLIENTS = size("CLIENTS", 1000, 1000);
 const BURST = 300;
-const BURSTS = size("BURSTS", 3, 10);
-const SINGLES = size("SINGLES", 60, 400);
+const BURSTS = size("BURSTS", 2, 10);
+const SINGLES = size("SINGLES", 40, 400);
 const FRAME_BYTES = 500;
 const ENVELOPE_BYTES = 340; // of a postgres_changes frame around the text column
 

@@ -5,7 +5,7 @@ import { Env, eventually, jwt, sleep } from "../e2e/harness.mjs";
 import { joinFrame, Listeners, stamp, SUBSCRIBED } from "./listeners.mjs";
 import { percentile, size } from "./tools.mjs";
 
-const SECONDS = size("FLOOD_SECONDS", 3, 15);
+const SECONDS = size("FLOOD_SECONDS", 2, 15);
 const RATE = 200; // changes a second, of 2 kB each
 const STALLED = 50;
 const CHURNING = 200;

@@ -6,13 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cluster, Env } from "../e2e/harness.mjs";
 import { pgbench } from "./pgbench.mjs";
-import { say, size } from "./tools.mjs";
+import { isLong, say, size } from "./tools.mjs";
 
 const AIM_TPS = 5000;
 const CLIENTS = 8;
-const SECONDS = size("STEADY_SECONDS", 4, 20);
+const SECONDS = size("STEADY_SECONDS", 3, 20);
 const AIM_SECONDS = size("STEADY_AIM_SECONDS", 6, 60);
-const RATES = (process.env.BENCH_STEADY_RATES ?? "1000,2000,3000,4000,5000").split(",").map(Number);
+const RATES = (process.env.BENCH_STEADY_RATES ?? (isLong ? "1000,2000,3000,4000,5000" : "1000,3000,5000")).split(",").map(Number);
 const ROWS = 10_000;
 const WARM_UP = "1 second"; // of each rate, and not counted
 
