@@ -6,7 +6,8 @@ import { median } from "../tools.mjs";
 const PAGE = 50_000; // rows read at a time
 const WARM_UP_S = 60; // of a daemon's life; what it takes by then it may keep
 const SHORT_S = 300; // a soak that is shorter says nothing of memory
-const PROMISE = { memory: 1.1, spare_kb: 2048, fds: 4, outbox: 0.25 };
+// A session keeps what a burst made its buffers grow to until it ends: that of store_buffer, and libpq's.
+const PROMISE = { memory: 1.1, spare_kb: 6 * 1024, fds: 4, outbox: 0.25 };
 
 // Where each change stands in the trail, by its key, counted from 1; and how many there are.
 async function placesOf(env, keys) {
