@@ -93,7 +93,7 @@ run_file() { # lane name
   PGHERALD_TEST_CLUSTER=${ports[$1]} TMPDIR=$folder/$1/tmp \
     node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "$2.test.mjs" >"$report" 2>&1 || code=$?
   echo "$code" >"$report.code"
-  echo "▶ $2, $((SECONDS - since)) s" | flock "$folder/reports" cat - "$report"
+  echo "# $2, $((SECONDS - since)) s" | flock "$folder/reports" cat - "$report"
 }
 
 run_lane() { # lane list
