@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Cluster, Env } from "../e2e/harness.mjs";
 import { pgbench } from "./pgbench.mjs";
-import { isLong, say, size } from "./tools.mjs";
+import { isLong, say, size, stopWhenTold } from "./tools.mjs";
 
 const AIM_TPS = 5000;
 const CLIENTS = 8;
@@ -54,6 +54,7 @@ function rowsOf({ rate, tps, p50, p99, max }) {
 
 export async function run() {
   const cluster = await Cluster.start({ own: true });
+  stopWhenTold(cluster);
   const folder = mkdtempSync(join(tmpdir(), "pgherald-bench-"));
   const file = join(folder, "update");
   writeFileSync(file, script);

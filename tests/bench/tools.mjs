@@ -1,5 +1,6 @@
 // What the benches share: how large they are, the programs of PostgreSQL, and telling how far they are.
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 
 export const isLong = Boolean(Number(process.env.LONG || 0));
 
@@ -23,11 +24,15 @@ export function timed(what, command, args, options = {}) {
 export const percentile = (p, values) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor((values.length * p) / 100))];
 export const median = (values) => percentile(50, values);
 
-// Whoever is told to stop leaves no server behind.
+// Whoever is told to stop leaves neither a server nor a daemon behind.
+const clusters = [];
 export function stopWhenTold(cluster) {
+  if (clusters.push(cluster) > 1) return;
   for (const signal of ["SIGINT", "SIGTERM"]) {
     process.once(signal, () => {
-      cluster.script("stop", "immediate");
+      const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").split(" ").filter(Boolean);
+      for (const pid of children) process.kill(Number(pid));
+      for (const one of clusters) one.script("stop", "immediate");
       process.exit(130);
     });
   }
