@@ -7,7 +7,7 @@ import { plotOf } from "./plot.mjs";
 import { aimsOf, isMet, tableOf } from "./report.mjs";
 import { isLong, secondsSince, stopWhenTold } from "./tools.mjs";
 
-const all = ["decode", "backlog", "steady", "audit", "fanout", "rls", "latency", "webhooks", "flood", "idle", "tokens"];
+const all = ["decode", "backlog", "steady", "audit", "fanout", "rls", "latency", "webhooks", "streaming", "flood", "idle", "tokens"];
 const names = process.argv.length > 2 ? process.argv.slice(2) : all;
 const unknown = names.filter((name) => !all.includes(name));
 if (unknown.length) {
