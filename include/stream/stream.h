@@ -11,6 +11,9 @@
 #include "base/stats.h"
 #include "config/config.h"
 
+#define STREAM_STREAMING_VERSION 140000 /* from here on pgoutput streams transactions in progress  \
+                                         */
+
 struct stream;
 
 struct stream_events {

@@ -6,6 +6,8 @@
 
 #include "cli/checks.h"
 #include "embedded.h"
+#include "stream/spool.h"
+#include "stream/stream.h"
 
 #define MAX_SHOWN 20 /* findings of publications; the rest is a number */
 
@@ -98,10 +100,36 @@ static void check_publications(struct checks *checks, struct pg_sync *conn,
     free(schemas);
 }
 
+/* The daemon goes on without streaming where it is not possible. */
+static void check_streaming(struct checks *checks, const struct config *config,
+                            const struct server_facts *server, enum config_plugin plugin)
+{
+    struct err err;
+
+    if (!config->streaming)
+        return;
+    if (plugin != PLUGIN_PGOUTPUT)
+        checks_add(checks, "streaming", CHECK_WARN, "set plugin = pgoutput, or streaming = off",
+                   "it is on, and %s cannot", plugin_name(plugin));
+    else if (server->version_number < STREAM_STREAMING_VERSION)
+        checks_add(checks, "streaming", CHECK_WARN, "set streaming = off",
+                   "it is on, and PostgreSQL %s cannot: from 14 on", server->version);
+    else if (spool_try(config->spool_directory, &err) != OK)
+        checks_add(checks, "streaming", CHECK_WARN,
+                   "set spool_directory to a folder in which the daemon may make files", "%s",
+                   err.message);
+    else
+        checks_add(checks, "streaming", CHECK_OK, NULL, "files can be made in %s",
+                   config->spool_directory);
+}
+
 void checks_run_plugin(struct checks *checks, const struct config *config, struct pg_sync *conn,
                        const struct server_facts *server, const struct slot_facts *slot)
 {
+    enum config_plugin plugin = plugin_to_use(config->plugin, server, slot);
+
     check_plugin(checks, conn, config, server, slot);
-    if (slot->exists && plugin_to_use(config->plugin, server, slot) == PLUGIN_PGOUTPUT)
+    if (slot->exists && plugin == PLUGIN_PGOUTPUT)
         check_publications(checks, conn, config);
+    check_streaming(checks, config, server, plugin);
 }

@@ -14,8 +14,7 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define PAUSED_FEEDBACK_MS 1000 /* while the server's own requests for feedback are not read */
 #define CONFIRM_DELAY_MS 20     /* many confirmations in a row are told to the server as one */
-#define STREAMING_VERSION 140000
-#define MAX_TRANSACTIONS 1024         /* in progress: half a megabyte of memory each at the most */
+#define MAX_TRANSACTIONS 1024   /* in progress: half a megabyte of memory each at the most */
 #define MAX_SUBTRANSACTIONS (1 << 20) /* of these, 50 bytes each */
 #define REPLAYED_A_TURN 256 /* messages of a transaction that has committed, a turn of the loop */
 
@@ -280,7 +279,7 @@ static void on_drained(void *arg)
 static bool can_stream(const struct stream *stream)
 {
     return stream->config->streaming && stream->plugin == PLUGIN_PGOUTPUT &&
-           pg_conn_server_version(stream->conn) >= STREAMING_VERSION &&
+           pg_conn_server_version(stream->conn) >= STREAM_STREAMING_VERSION &&
            stat_get(&stream->stats->spool_failures_total) == 0;
 }
 

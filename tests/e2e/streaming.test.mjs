@@ -4,7 +4,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Env, eventually, preloadable, sleep, temporaryFolder } from "./harness.mjs";
+import { Env, eventually, patience, preloadable, sleep, temporaryFolder } from "./harness.mjs";
 import { dropSlot, entries, generator, secondSlot, setUp, statements } from "./random.mjs";
 
 // A seed makes a run repeatable, but for what several writers do at once: STREAMING_SEED=...
@@ -29,7 +29,8 @@ async function read(env, settings, begun) {
   const { code, stderr } = await env.command("run", "--endpos", lsn);
   Object.assign(env.settings, own);
   assert.equal(code, 0, stderr);
-  assert.doesNotMatch(stderr, /session ended/);
+  // DDL runs event triggers, which may roll back a part of their own: then the rest comes without streaming
+  assert.doesNotMatch(stderr.replaceAll(/^.*session ended.*does not say whether that is the one that told.*$/gm, ""), /session ended/);
   return env.rows(entries, [last, begun]);
 }
 
@@ -37,9 +38,11 @@ function compare(got, wanted) {
   for (let i = 0; i < Math.max(got.length, wanted.length); i++) assert.deepEqual(got[i], wanted[i], `entry ${i} of ${wanted.length}`);
 }
 
-// A row between what is told and a savepoint.
-const first = "insert into public.bare values (0, 'first')";
+// A row between what is told and a savepoint, or a block of PL/pgSQL with exceptions.
+const first = "insert into public.whole_without_key values (0, 'first')";
 const tolerated = /bare_pkey|violates|contains null|is duplicated|cannot ALTER TABLE .* pending|pending trigger|lock timeout|deadlock|aborted|concurrently updated|could not obtain/;
+
+let tables = 0;
 
 // Statements for a transaction: some of many rows, some inside savepoints, which are kept or rolled back. What
 // is told inside of those would end the streaming: that is a test of its own.
@@ -47,7 +50,7 @@ function body(random, any, depth = 0) {
   const next = () => {
     let sql;
     do sql = any();
-    while (depth > 0 && /emit_message|table/.test(sql));
+    while (/savepoint/.test(sql) || (depth > 0 && /emit_message|table/.test(sql)));
     return sql;
   };
   const int = (n) => Math.floor(random() * n);
@@ -65,17 +68,25 @@ function body(random, any, depth = 0) {
       `insert into public.bare select g, 'b' from ${rows}`,
     ][int(8)];
   };
+  // A table and a type that are made in the transaction: types and keys are asked for while it is handed out.
+  const made = () => {
+    const no = (tables += 1);
+    return `create type public.kind_${no} as (a int, b text); create table public.kinds_${no} (k public.kind_${no}, id int primary key);
+      alter table public.kinds_${no} replica identity full; insert into public.kinds_${no} select row(g, 'b "' || g)::public.kind_${no}, g from generate_series(1, 400) g;
+      update public.kinds_${no} set k = row(-id, null) where id < 200`;
+  };
   const step = () => {
+    if (depth === 0 && random() < 0.15) return made(); // ends with rows
     if (depth < 3 && random() < 0.3) {
       const name = `s${depth}`;
-      return `${depth > 0 ? "" : `${first}; `}savepoint ${name}; ${body(random, any, depth + 1)}; ${random() < 0.5 ? "rollback to" : "release"} ${name}`;
+      return `savepoint ${name}; ${body(random, any, depth + 1)}; ${random() < 0.5 ? "rollback to" : "release"} ${name}`;
     }
-    return random() < 0.45 ? many() : next();
+    return random() < 0.45 ? many() : `${next()}; ${first}`;
   };
   return Array.from({ length: 1 + int(6) }, step).join("; ");
 }
 
-test(`transactions that are streamed make the entries of wal2json (STREAMING_SEED=${seed})`, { timeout: 300000 }, async (t) => {
+test(`transactions that are streamed make the entries of wal2json (STREAMING_SEED=${seed})`, { timeout: 300000 * patience }, async (t) => {
   const env = await start();
   t.after(() => env.stop());
   await env.db.query(setUp);
@@ -98,7 +109,7 @@ test(`transactions that are streamed make the entries of wal2json (STREAMING_SEE
   t.diagnostic(`${wanted.length} entries, ${await streamed(env, env.name, "txns")} transactions streamed`);
 });
 
-test(`several writers at once: the entries are those without streaming (STREAMING_SEED=${seed})`, { timeout: 300000 }, async (t) => {
+test(`several writers at once: the entries are those without streaming (STREAMING_SEED=${seed})`, { timeout: 300000 * patience }, async (t) => {
   const env = await start();
   t.after(() => env.stop());
   await env.db.query(setUp);
@@ -111,7 +122,8 @@ test(`several writers at once: the entries are those without streaming (STREAMIN
     const own = await env.connect();
     await own.query("set lock_timeout = '100ms'");
     for (let i = 0; i < 12; i++) {
-      await own.query(`begin; ${first}`);
+      await own.query("begin");
+      await own.query(`savepoint step; ${first}`).catch(() => own.query("rollback to step"));
       for (let step = 0; step < 4; step++) {
         await own.query("savepoint step");
         await own.query(body(random, next, 1)).catch(async (error) => {
@@ -136,7 +148,7 @@ test(`several writers at once: the entries are those without streaming (STREAMIN
 const insert = (client, from, count) => client.query("insert into public.big select g, repeat('x', 100) from generate_series($1::int, $2::int) g", [from, from + count - 1]);
 const bigEntries = "select resource_id::int as id, xid, commit_lsn, ordinal, context ->> 'application_name' as app from public.audit_logs where resource_type = 'public.big' order by commit_lsn, ordinal";
 
-test("entries come in the order of the commits, and none before; who is at work is known", { timeout: 120000 }, async (t) => {
+test("entries come in the order of the commits, and none before; who is at work is known", { timeout: 120000 * patience }, async (t) => {
   const env = await start();
   t.after(() => env.stop());
   await env.run();
@@ -178,7 +190,7 @@ test("entries come in the order of the commits, and none before; who is at work 
   assert.ok(stats.streamed_transactions_total >= 1); // that of the store, which has nothing that is followed, may be one too
 });
 
-test("killed while transactions are in progress and while one is stored: nothing lost, nothing twice", { timeout: 180000 }, async (t) => {
+test("killed while transactions are in progress and while one is stored: nothing lost, nothing twice", { timeout: 180000 * patience }, async (t) => {
   const env = await start({ store_buffer: "64k" });
   t.after(() => env.stop());
   await env.run();
@@ -201,7 +213,7 @@ test("killed while transactions are in progress and while one is stored: nothing
     await slow.end();
     for (let i = 1; i <= 10_000; i++) wanted.push(round * 100_000 + i);
     await sleep(round * 60);
-    await env.kill();
+    await env.kill(round % 2 ? "SIGTERM" : "SIGKILL");
     await env.run();
   }
   await env.caughtUp(60000);
@@ -210,7 +222,7 @@ test("killed while transactions are in progress and while one is stored: nothing
   assert.equal(new Set(rows.map(({ commit_lsn: lsn, ordinal }) => `${lsn} ${ordinal}`)).size, wanted.length);
 });
 
-test("a full disk, a limit that is reached, or a folder that is not there: on without streaming, and nothing is lost", { timeout: 180000 }, async (t) => {
+test("a full disk, a limit that is reached, or a folder that is not there: on without streaming, and nothing is lost", { timeout: 180000 * patience }, async (t) => {
   const full = join(temporaryFolder("full"), "list");
   const env = await start();
   env.preloaded = { LD_PRELOAD: preloadable("fake_disk"), FAKE_FULL: full, ASAN_OPTIONS: "verify_asan_link_order=0" };
@@ -235,7 +247,10 @@ test("a full disk, a limit that is reached, or a folder that is not there: on wi
   writeFileSync(full, "");
   env.settings.spool_max = "64k";
   await fails(/spool_max: transactions in progress are more than 65536 bytes/);
+  const doctor = async () => JSON.parse((await env.command("doctor", "--json")).stdout).checks.filter(({ name }) => name === "streaming").map(({ status, found }) => [status, found]);
+  assert.deepEqual(await doctor(), [["ok", "files can be made in /var/tmp"]]);
   env.settings.spool_directory = "/nowhere";
+  assert.deepEqual(await doctor(), [["warn", "spool_directory: no file can be made in /nowhere: No such file or directory"]]);
   await env.run();
   await insert(env.db, from, 20_000);
   from += 20_000;
@@ -246,7 +261,7 @@ test("a full disk, a limit that is reached, or a folder that is not there: on wi
   assert.deepEqual([n, differing], [from - 1, from - 1]);
 });
 
-test("nothing is told by a subtransaction that is rolled back", { timeout: 120000 }, async (t) => {
+test("nothing is told by a subtransaction that is rolled back", { timeout: 120000 * patience }, async (t) => {
   const env = await start();
   t.after(() => env.stop());
   await env.run();
@@ -269,7 +284,7 @@ test("nothing is told by a subtransaction that is rolled back", { timeout: 12000
   assert.equal((await env.stats()).streaming, 0);
 });
 
-test("what was said of a table in a transaction does not outlive something newer", { timeout: 120000 }, async (t) => {
+test("what was said of a table in a transaction does not outlive something newer", { timeout: 120000 * patience }, async (t) => {
   const env = await start({ schemas: "before,after" }, { before: (own) => own.db.query("create schema before; create table before.t (id int primary key, t text)") });
   t.after(() => env.stop());
   await env.run();
