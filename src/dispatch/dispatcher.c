@@ -6,66 +6,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dispatch/attempt.h"
-#include "dispatch/endpoint.h"
-#include "dispatch/headers.h"
-#include "dispatch/ledger.h"
-#include "dispatch/outbox.h"
-#include "dispatch/report.h"
-#include "dispatch/request.h"
-#include "dispatch/sender.h"
-#include "row/event.h"
+#include "dispatch/dispatcher_internal.h"
 
-/* A lease is the endpoint's time-out and this margin. A delivery that waits longer than WAIT_MS for
- * its turn is given back; the rest of the margin is for recording what came of it. */
-#define LEASE_MARGIN_MS 10000
-#define WAIT_MS 4000
 #define HOLD_AHEAD 1024 /* deliveries held beyond those under way */
-#define HOLD_BYTES ((size_t)32 << 20)
-
-#define TICK_MS 1000
-#define POLL_TICKS 30 /* for those who write to the outbox and tell nobody */
 #define LONE_POLL_TICKS 1
 #define SWEEP_TICKS 600
 #define FIRST_SWEEP 10
-#define OVERDUE_MS 100 /* something due was not claimed: another dispatcher has it */
 #define SETTLE_MS 2000 /* to record and give back, after the last request ended */
-
-enum dispatcher_state {
-    DISPATCHER_RUNNING,
-    DISPATCHER_DRAINING, /* takes nothing new; requests are under way */
-    DISPATCHER_SETTLING, /* none are; results are being recorded, the rest given back */
-    DISPATCHER_STOPPED
-};
-
-struct dispatcher {
-    const struct config *config;
-    struct stats *stats;
-    const struct queues *activity;
-    void (*on_stopped)(void *arg);
-    void *arg;
-    enum dispatcher_state state;
-    uint64_t random;
-    unsigned hold; /* deliveries to hold at most */
-
-    uv_prepare_t turn;
-    uv_timer_t tick, due, flush, ready, deadline;
-    unsigned handles; /* not yet closed */
-    uint64_t ticks;
-    unsigned poll_ticks;
-    bool deadline_passed;
-
-    struct outbox *outbox;
-    struct sender *sender;
-    struct endpoints *endpoints;
-
-    struct ledger ledger;
-    bool wants_claim;
-    bool claiming;
-    size_t claimed_count, claimed_bytes; /* by the claim under way */
-    size_t asked_count, asked_bytes;
-    struct buf full; /* endpoints that it left out */
-};
 
 static const char *state_name(enum dispatcher_state state)
 {
@@ -89,159 +36,13 @@ static void set_state(struct dispatcher *d, enum dispatcher_state state)
     d->state = state;
 }
 
-/* splitmix64: spreads retries, guards nothing. */
-static uint32_t next_random(struct dispatcher *d)
-{
-    uint64_t z = d->random += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (uint32_t)(z >> 32);
-}
-
-/* The end of an attempt */
-
-static void tell_activity(struct dispatcher *d, const struct delivery *delivery)
-{
-    struct event_attempt attempt;
-
-    if (!d->activity)
-        return;
-    attempt = report_event(delivery);
-    queues_push(d->activity, &event_new_attempt(&attempt)->msg);
-}
-
-static void conclude(struct dispatcher *d, struct delivery *delivery)
-{
-    endpoints_ended(d->endpoints, delivery, clock_monotonic_ms());
-    attempt_count(delivery, d->stats);
-    attempt_log(delivery);
-    tell_activity(d, delivery);
-    ledger_add_result(&d->ledger, delivery, clock_monotonic_ms());
-}
-
-static void give_back(struct dispatcher *d, struct delivery *delivery)
-{
-    struct delivery_list list = {0};
-
-    delivery_list_add(&list, delivery);
-    ledger_add_unsent(&d->ledger, &list);
-}
-
-static void tell_breaker(struct dispatcher *d, const struct delivery *delivery)
-{
-    const struct attempt *attempt = &delivery->attempt;
-
-    if (!attempt->moved_breaker)
-        return;
-    if (attempt->breaker == BREAKER_OPEN)
-        stat_add(&d->stats->breakers_opened_total, 1);
-    log_info("dispatch", attempt->breaker == BREAKER_OPEN ? "breaker opened" : "breaker closed",
-             log_v("endpoint", delivery->field[DELIVERY_ENDPOINT_NAME]),
-             log_v("webhook", delivery->field[DELIVERY_WEBHOOK_ID]),
-             log_u("pause_ms", attempt->breaker_pause_ms));
-}
-
-static void on_answer(void *arg, void *request_arg, const struct sender_answer *answer)
-{
-    struct dispatcher *d = arg;
-    struct delivery *delivery = request_arg;
-
-    if (answer->broken_off) {
-        endpoints_ended(d->endpoints, delivery, clock_monotonic_ms());
-        give_back(d, delivery);
-        return;
-    }
-    attempt_judge(delivery, answer, next_random(d));
-    if (answer->blocked)
-        stat_add(&d->stats->attempts_blocked_total, 1);
-    else
-        endpoints_learn(d->endpoints, delivery, clock_monotonic_ms(),
-                        answer->complete ? answer->status_code : 0, answer->retry_after_s,
-                        answer->duration_ms);
-    tell_breaker(d, delivery);
-    conclude(d, delivery);
-}
-
-/* Sending */
-
-static enum result start_request(struct dispatcher *d, struct delivery *delivery)
-{
-    struct err *err = &delivery->attempt.error;
-    struct buf headers;
-    enum result result;
-
-    buf_init(&headers, HEADERS_BYTES_MAX);
-    result = request_build(delivery, clock_now_us() / 1000000, &headers, err);
-    if (result == OK) {
-        const struct sender_request request = {
-            .url = delivery->field[DELIVERY_URL].data,
-            .headers = buf_str(&headers),
-            .body = delivery->field[DELIVERY_PAYLOAD],
-            .timeout_ms = delivery->timeout_ms,
-        };
-
-        result = sender_send(d->sender, &request, delivery, err);
-    }
-    buf_fini(&headers);
-    return result;
-}
-
-/* It only ends the loop's sleep. */
-static void on_wake_up(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
-/* The loop sleeps no longer than until the next of those that are kept by a rate may leave. */
-static void sleep_until_ready(struct dispatcher *d, uint64_t now_ms)
-{
-    uint64_t ready_ms = endpoints_ready_ms(d->endpoints, now_ms);
-
-    if (ready_ms == UINT64_MAX)
-        uv_timer_stop(&d->ready);
-    else
-        uv_timer_start(&d->ready, on_wake_up, ready_ms - now_ms, 0);
-}
-
-static void send_waiting(struct dispatcher *d)
-{
-    uint64_t now_ms = clock_monotonic_ms();
-    struct delivery *delivery;
-
-    while ((delivery = endpoints_next(d->endpoints, now_ms))) {
-        delivery->attempt.started_ms = now_ms;
-        buf_init(&delivery->attempt.response, d->config->webhook_response_bytes);
-        if (start_request(d, delivery) != OK) {
-            attempt_fail(delivery, next_random(d));
-            conclude(d, delivery);
-        }
-    }
-    sleep_until_ready(d, now_ms);
-    stat_set(&d->stats->inflight, endpoints_in_flight(d->endpoints));
-}
-
 /* Recording and giving back */
-
-static void on_due(uv_timer_t *timer)
-{
-    struct dispatcher *d = timer->data;
-
-    d->wants_claim = true;
-}
-
-static void wake_in(struct dispatcher *d, uint64_t delay_ms)
-{
-    if (d->state == DISPATCHER_RUNNING && delay_ms < POLL_TICKS * TICK_MS &&
-        (!uv_is_active((uv_handle_t *)&d->due) || uv_timer_get_due_in(&d->due) > delay_ms))
-        uv_timer_start(&d->due, on_due, delay_ms, 0);
-}
 
 static void on_recorded(void *arg, bool released)
 {
     struct dispatcher *d = arg;
 
-    wake_in(d, ledger_recorded(&d->ledger));
+    dispatcher_claim_in(d, ledger_recorded(&d->ledger));
     if (released)
         d->wants_claim = true;
 }
@@ -266,74 +67,7 @@ static void write_ledger(struct dispatcher *d)
     uint64_t wait_ms = ledger_write(&d->ledger, d->outbox, clock_monotonic_ms(), hurry);
 
     if (wait_ms != UINT64_MAX && !uv_is_active((uv_handle_t *)&d->flush))
-        uv_timer_start(&d->flush, on_wake_up, wait_ms, 0);
-}
-
-/* Claiming */
-
-static bool may_claim(const struct dispatcher *d)
-{
-    return d->state == DISPATCHER_RUNNING && !d->claiming && outbox_is_up(d->outbox) &&
-           endpoints_held(d->endpoints) < d->hold / 2 + d->config->webhook_concurrency &&
-           endpoints_held_bytes(d->endpoints) < HOLD_BYTES / 2 && !ledger_is_behind(&d->ledger);
-}
-
-static void claim_deliveries(struct dispatcher *d)
-{
-    size_t held_bytes = endpoints_held_bytes(d->endpoints);
-    struct endpoints_room room;
-    struct outbox_claim claim;
-
-    if (!(d->wants_claim || endpoints_hungry(d->endpoints)) || !may_claim(d))
-        return;
-    d->wants_claim = false;
-    d->claiming = true;
-    endpoints_ask(d->endpoints, clock_monotonic_ms(), &room);
-    claim = (struct outbox_claim){
-        .deliveries = room.total,
-        .bytes = HOLD_BYTES - held_bytes,
-        .first_slots = room.first,
-        .ids = buf_str(&room.ids),
-        .slots = buf_str(&room.slots),
-        .margin_ms = LEASE_MARGIN_MS,
-    };
-    d->claimed_count = d->claimed_bytes = 0;
-    d->asked_count = claim.deliveries;
-    d->asked_bytes = claim.bytes;
-    outbox_claim(d->outbox, &claim);
-    buf_clear(&d->full);
-    buf_add_str(&d->full, buf_str(&room.full));
-    endpoints_room_fini(&room);
-}
-
-static void on_delivery(void *arg, struct delivery *delivery)
-{
-    struct dispatcher *d = arg;
-
-    d->claimed_count++;
-    d->claimed_bytes += delivery->field[DELIVERY_PAYLOAD].len;
-    if (d->state == DISPATCHER_RUNNING)
-        endpoints_add(d->endpoints, delivery, clock_monotonic_ms());
-    else
-        give_back(d, delivery);
-}
-
-static void on_claimed(void *arg, bool more)
-{
-    struct dispatcher *d = arg;
-
-    d->claiming = false;
-    if (more)
-        d->wants_claim = true;
-    endpoints_answered(d->endpoints,
-                       d->claimed_count >= d->asked_count || d->claimed_bytes >= d->asked_bytes);
-    if (!d->wants_claim && !endpoints_hungry(d->endpoints))
-        outbox_ask_next(d->outbox, buf_str(&d->full));
-}
-
-static void on_next(void *arg, uint64_t delay_ms)
-{
-    wake_in(arg, delay_ms > OVERDUE_MS ? delay_ms : OVERDUE_MS);
+        uv_timer_start(&d->flush, dispatcher_on_wake_up, wait_ms, 0);
 }
 
 /* The connection */
@@ -457,10 +191,10 @@ static void on_turn(uv_prepare_t *turn)
 {
     struct dispatcher *d = turn->data;
 
-    send_waiting(d);
+    dispatcher_send(d);
     settle_if_drained(d);
     write_ledger(d);
-    claim_deliveries(d);
+    dispatcher_claim(d);
     stop_if_settled(d);
 }
 
@@ -497,12 +231,12 @@ enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct 
     static const struct outbox_events events = {
         .on_up = on_up,
         .on_down = on_down,
-        .on_delivery = on_delivery,
-        .on_claimed = on_claimed,
+        .on_delivery = dispatcher_on_delivery,
+        .on_claimed = dispatcher_on_claimed,
         .on_recorded = on_recorded,
         .on_refused = on_refused,
         .on_released = on_released,
-        .on_next = on_next,
+        .on_next = dispatcher_on_next,
     };
     const struct sender_options options = sender_options_of(config);
     const struct breaker_settings breaker = {
@@ -515,7 +249,7 @@ enum result dispatcher_new(uv_loop_t *loop, const struct config *config, struct 
     struct dispatcher *d = mem_alloc(sizeof(*d));
 
     *out = NULL;
-    if (sender_new(loop, &options, on_answer, d, &d->sender, err) != OK) {
+    if (sender_new(loop, &options, dispatcher_on_answer, d, &d->sender, err) != OK) {
         free(d);
         return FAILED;
     }
