@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Env } from "../e2e/harness.mjs";
+import { Env, eventually } from "../e2e/harness.mjs";
 import { PLUGIN_OPTIONS, recvlogical } from "./recvlogical.mjs";
 import { median, say, secondsSince, size, timed } from "./tools.mjs";
 
@@ -37,21 +37,27 @@ export async function makeBacklog(env, changes) {
   end $$`);
 }
 
+// The walsender may be a moment behind the program that it served.
 async function dropSlot(env, slot) {
-  await env.db.query("select pg_drop_replication_slot($1)", [slot]);
+  await eventually(() => env.db.query("select pg_drop_replication_slot($1)", [slot]), "the slot to be free");
   await env.db.query("checkpoint");
+}
+
+// From its start to its end.
+async function runUntil(env, settings, endpos) {
+  env.settings = settings;
+  const from = performance.now();
+  await env.run(["--endpos", endpos], { ready: false });
+  const { code } = await env.exited;
+  if (code !== 0) throw new Error(`pgherald exited with ${code}:\n${env.logText()}`);
+  return secondsSince(from);
 }
 
 // With the audit trail on every change is an entry then, with it off none is.
 async function drainWithPgherald(env, settings, endpos) {
-  env.settings = settings;
   const count = async () => (await env.row("select count(*)::int as n from public.audit_logs where resource_type = 'public.bench'")).n;
   const before = await count();
-  const from = performance.now();
-  await env.run(["--endpos", endpos], { ready: false });
-  const { code } = await env.exited;
-  const seconds = secondsSince(from);
-  if (code !== 0) throw new Error(`pgherald exited with ${code}:\n${env.logText()}`);
+  const seconds = await runUntil(env, settings, endpos);
   const made = (await count()) - before;
   if (settings.audit === "off" ? made > 0 : made < CHANGES) throw new Error(`${made} audit rows for ${CHANGES} changes`);
   await dropSlot(env, settings.slot_name);
@@ -90,10 +96,12 @@ async function makeSlots(env) {
       await env.db.query("select pg_create_logical_replication_slot($1, $2)", [peer, plugin]);
     }
   }
-  return slots;
+  env.settings = { ...env.settings, slot_name: `${env.name}_idle`, audit: "off" };
+  await env.init();
+  return slots.concat({ settings: env.settings }); // the last one has nothing to do
 }
 
-async function measure(env, slots) {
+async function measure(env, slots, begin) {
   const { lsn } = await env.row("select pg_current_wal_lsn()::text as lsn");
   await env.db.query("checkpoint");
   const times = new Map();
@@ -101,6 +109,9 @@ async function measure(env, slots) {
     times.set(key, (times.get(key) ?? []).concat(seconds));
     say(`${key}: ${seconds.toFixed(2)} s`);
   };
+  const idle = slots.pop();
+  note("pgherald with nothing to do", await runUntil(env, idle.settings, begin));
+  await dropSlot(env, idle.settings.slot_name);
   for (let round = 0; round < ROUNDS; round++) {
     const mine = slots.filter((slot) => slot.round === round);
     for (const { plugin, peer, audit } of mine.filter((slot) => slot.audit === "on")) {
@@ -118,6 +129,7 @@ function report(of) {
   const row = (what, seconds, more) => ({ what, value: seconds, unit: "s", note: `${Math.round(CHANGES / seconds).toLocaleString("en-US")} changes/s`, ...more });
   const rows = plugins.map((plugin) => row(`pg_recvlogical to /dev/null, ${plugin}`, of(`pg_recvlogical ${plugin}`)));
   rows.push(row("COPY of the same rows", of("COPY")));
+  rows.push({ what: "pgherald with nothing to do, its start and end", value: of("pgherald with nothing to do"), unit: "s", note: "is in the times below" });
   for (const plugin of plugins) {
     const receive = of(`pg_recvlogical ${plugin}`);
     const [on, off] = ["on", "off"].map((audit) => of(`pgherald ${plugin} ${audit}`));
@@ -134,8 +146,9 @@ export async function run(cluster) {
   try {
     const slots = await makeSlots(env);
     env.settings = own;
+    const { begin } = await env.row("select pg_current_wal_lsn()::text as begin");
     await makeBacklog(env, CHANGES);
-    return report(await measure(env, slots));
+    return report(await measure(env, slots, begin));
   } finally {
     env.settings = own;
     await env.db.query("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name like $1 || '_%' and not active", [env.name]);

@@ -3,7 +3,7 @@
 import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Env } from "../e2e/harness.mjs";
+import { Env, eventually } from "../e2e/harness.mjs";
 import { makeBacklog } from "./backlog.mjs";
 import { buildProgram } from "./program.mjs";
 import { PLUGIN_OPTIONS, recvlogicalPiped } from "./recvlogical.mjs";
@@ -51,7 +51,8 @@ export async function run(cluster) {
     for (const plugin of plugins) rows.push(...(await measure(env, plugin, program, join(folder, plugin), lsn)));
     return { title: `Decoding ${CHANGES.toLocaleString("en-US")} changes`, rows };
   } finally {
-    for (const plugin of plugins) await env.db.query("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", [`${env.name}_${plugin}`]);
+    const drop = (plugin) => env.db.query("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", [`${env.name}_${plugin}`]);
+    for (const plugin of plugins) await eventually(() => drop(plugin), "the slot to be free");
     await env.stop();
     rmSync(folder, { recursive: true });
   }
