@@ -290,9 +290,9 @@ static void check_policies(struct checks *checks, struct pg_sync *conn)
     }
     for (size_t i = 0; i < pg_rows_count(rows); i++)
         checks_add(checks, "audit policies", CHECK_WARN,
-                   "name its partitions, or their schema (app.*), in pgherald.audit_policies",
-                   "that of the partitioned table %s holds for none of its partitions",
-                   pg_rows_text(rows, i, 0));
+                   "as the owner of pgherald: select pgherald.inherit_policies()",
+                   "that of table %s does not hold for %s, which is below it",
+                   pg_rows_text(rows, i, 0), pg_rows_text(rows, i, 1));
     pg_rows_free(rows);
 }
 

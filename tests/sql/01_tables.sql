@@ -310,6 +310,8 @@ select bag_eq(
   ('api_keys', 'notify_truncate', 'AFTER TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald.notify_api_key()'),
   ('api_keys', 'set_updated_at', 'BEFORE UPDATE FOR EACH ROW WHEN ((new.usage_count = old.usage_count)) EXECUTE FUNCTION pgherald.set_updated_at()'),
   ('pgherald.audit_holds', 'note_hold', 'AFTER INSERT OR DELETE OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.note_hold()'),
+  ('pgherald.audit_policies', 'hand_on', 'AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald.policies_changed()'),
+  ('pgherald.audit_policies', 'own_policy', 'BEFORE INSERT OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.own_policy()'),
   ('pgherald.audit_policies', 'set_hash_secret', 'BEFORE INSERT OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald.set_hash_secret()'),
   ('audit_logs', 'refuse_row', 'BEFORE DELETE OR UPDATE FOR EACH ROW EXECUTE FUNCTION pgherald_audit.refuse_change()'),
   ('audit_logs', 'refuse_statement', 'BEFORE DELETE OR UPDATE OR TRUNCATE FOR EACH STATEMENT EXECUTE FUNCTION pgherald_audit.refuse_change()'),

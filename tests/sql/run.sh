@@ -46,7 +46,7 @@ if [ $# -gt 0 ]; then
   prove "$app" "$@"
   exit "$failed"
 fi
-prove "$app" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/12_*.sql tests/sql/13_*.sql tests/sql/15_*.sql tests/sql/16_*.sql tests/sql/21_*.sql tests/sql/22_*.sql tests/sql/23_*.sql tests/sql/25_*.sql tests/sql/26_*.sql tests/sql/27_*.sql tests/sql/30_*.sql
+prove "$app" tests/sql/0*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/12_*.sql tests/sql/13_*.sql tests/sql/15_*.sql tests/sql/16_*.sql tests/sql/21_*.sql tests/sql/22_*.sql tests/sql/23_*.sql tests/sql/25_*.sql tests/sql/26_*.sql tests/sql/27_*.sql tests/sql/30_*.sql tests/sql/34_*.sql
 
 # Where the server has pgvector the application was just tested with it; now without.
 if [ -n "$(sql postgres -c "select 1 from pg_available_extensions where name = 'vector'")" ]; then
@@ -62,7 +62,7 @@ fi
 create_database "$sidecar"
 migrate "$sidecar" off
 sql "$sidecar" -f tests/sql/helpers.sql
-prove "$sidecar" tests/sql/0[3-7]_*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/15_*.sql tests/sql/16_*.sql tests/sql/21_*.sql tests/sql/22_*.sql tests/sql/23_*.sql tests/sql/25_*.sql tests/sql/26_*.sql tests/sql/27_*.sql tests/sql/30_*.sql
+prove "$sidecar" tests/sql/0[3-7]_*.sql tests/sql/10_*.sql tests/sql/11_*.sql tests/sql/15_*.sql tests/sql/16_*.sql tests/sql/21_*.sql tests/sql/22_*.sql tests/sql/23_*.sql tests/sql/25_*.sql tests/sql/26_*.sql tests/sql/27_*.sql tests/sql/30_*.sql tests/sql/34_*.sql
 
 create_database "$supabase"
 sql "$supabase" -v installer="$installer" -v auth_admin="$installer"_auth -v realtime_admin="$installer"_realtime -f tests/sql/supabase_like.sql >/dev/null
