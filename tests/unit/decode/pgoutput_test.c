@@ -825,6 +825,10 @@ static void test_streamed_without_end(void **state)
     begin_row('I', TABLE);
     ADD_TUPLE('N', "1");
     assert_int_equal(read_exactly(buf_str(&message), &err), FAILED);
+    begin_streamed();
+    begin_row('I', TABLE);
+    ADD_TUPLE('N', "1");
+    assert_int_equal(read_exactly(buf_str(&message), &err), FAILED);
     begin_message(STREAMED_RELATION);
     buf_add_be32(&message, 1);
     assert_int_equal(read_exactly(buf_str(&message), &err), FAILED); /* half a number */
