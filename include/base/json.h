@@ -16,6 +16,11 @@ void json_add_escaped(struct buf *out, struct str s);
  * surrogate or \u0000, which no PostgreSQL text can hold; out may then hold a part. */
 bool json_unescape(struct buf *out, struct str inside);
 
+/* Appends what the JSON string `value` (with its quotes) says to `room`, and gives a view of it
+ * there. false: it is no string, or has a bad escape. Room for the whole text that it is in has to
+ * be reserved, so that the views stay: unescaping never makes text longer. */
+bool json_read_string(struct buf *room, struct str value, struct str *out);
+
 /* Where the JSON string that starts at p (a quote) ends, one past its closing quote; NULL if it
  * does not end before `end`. */
 const char *json_string_end(const char *p, const char *end);

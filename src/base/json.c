@@ -160,6 +160,17 @@ bool json_unescape(struct buf *out, struct str inside)
     return true;
 }
 
+bool json_read_string(struct buf *room, struct str value, struct str *out)
+{
+    size_t before = room->len;
+
+    if (value.len < 2 || value.data[0] != '"' ||
+        !json_unescape(room, str_from(value.data + 1, value.len - 2)))
+        return false;
+    *out = str_from(room->data + before, room->len - before);
+    return true;
+}
+
 const char *json_string_end(const char *p, const char *end)
 {
     if (p >= end || *p != '"')

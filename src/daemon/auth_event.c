@@ -30,16 +30,11 @@ static struct str text_of(const struct change *insert, struct str name, struct b
 static struct str member_of(struct str object, struct str name, struct buf *scratch)
 {
     struct json_cursor cursor = json_enter(object);
-    size_t before = scratch->len;
-    struct str key, value;
+    struct str key, value, text;
 
-    while (json_next(&cursor, &key, &value)) {
-        if (!str_eq(key, name) || value.len < 2 || value.data[0] != '"')
-            continue;
-        if (!json_unescape(scratch, str_from(value.data + 1, value.len - 2)))
-            break;
-        return str_from(scratch->data + before, scratch->len - before);
-    }
+    while (json_next(&cursor, &key, &value))
+        if (str_eq(key, name) && json_read_string(scratch, value, &text))
+            return text;
     return STR("");
 }
 

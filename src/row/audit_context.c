@@ -27,18 +27,6 @@ static struct str *field_of(struct audit_context *context, struct str name)
     return NULL;
 }
 
-/* Room for the whole is reserved, and unescaping never makes text longer: the views stay. */
-static bool read_string(struct buf *scratch, struct str value, struct str *out)
-{
-    size_t before = scratch->len;
-
-    if (value.len < 2 || value.data[0] != '"' ||
-        !json_unescape(scratch, str_from(value.data + 1, value.len - 2)))
-        return false;
-    *out = str_from(scratch->data + before, scratch->len - before);
-    return true;
-}
-
 static enum result read_member(struct audit_context *context, struct buf *scratch, struct str key,
                                struct str value, struct err *err)
 {
@@ -51,7 +39,7 @@ static enum result read_member(struct audit_context *context, struct buf *scratc
     }
     if (str_eq(key, STR("xid")))
         field = &text;
-    if (field && !read_string(scratch, value, field))
+    if (field && !json_read_string(scratch, value, field))
         return err_set(err, "%.*s is not a string", STR_ARG(key));
     if (field == &text && !str_to_u64(text, &context->xid))
         return err_set(err, "xid is no number");

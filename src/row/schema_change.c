@@ -2,18 +2,6 @@
 
 #include "base/json.h"
 
-/* Room for the whole is reserved, and unescaping never makes text longer: the views stay. */
-static bool read_string(struct buf *scratch, struct str value, struct str *out)
-{
-    size_t before = scratch->len;
-
-    if (value.len < 2 || value.data[0] != '"' ||
-        !json_unescape(scratch, str_from(value.data + 1, value.len - 2)))
-        return false;
-    *out = str_from(scratch->data + before, scratch->len - before);
-    return true;
-}
-
 static enum result read_member(struct schema_change *change, struct buf *scratch, struct str key,
                                struct str value, struct str *kind, struct err *err)
 {
@@ -29,7 +17,7 @@ static enum result read_member(struct schema_change *change, struct buf *scratch
         text = &change->type;
     else if (str_eq(key, STR("name")))
         text = &change->name;
-    if (text && !read_string(scratch, value, text))
+    if (text && !json_read_string(scratch, value, text))
         return err_set(err, "%.*s is not a string", STR_ARG(key));
     if (text == &xid && !str_to_u64(xid, &change->xid))
         return err_set(err, "xid is no number");

@@ -78,6 +78,32 @@ static void unescapes(void **state)
     buf_fini(&out);
 }
 
+static void reads_strings(void **state)
+{
+    static const struct row {
+        const char *says, *value;
+        const char *plain; /* NULL: refused */
+    } rows[] = {
+        {"a text", "\"a\\\"b\"", "a\"b"},    {"an empty one", "\"\"", ""},
+        {"another behind it", "\"c\"", "c"}, {"a number", "12", NULL},
+        {"a quote alone", "\"", NULL},       {"nothing", "", NULL},
+        {"a bad escape", "\"\\x\"", NULL},
+    };
+    struct str got[COUNT(rows)];
+    struct buf room;
+
+    (void)state;
+    buf_init(&room, 1000);
+    buf_reserve(&room, 1000);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        CHECK(json_read_string(&room, str_c(rows[i].value), &got[i]) == (rows[i].plain != NULL),
+              rows[i].says);
+    for (size_t i = 0; i < COUNT(rows); i++) /* all of them still stand there */
+        if (rows[i].plain)
+            CHECK_STR(got[i], str_c(rows[i].plain), rows[i].says);
+    buf_fini(&room);
+}
+
 static void finds_the_end_of_strings(void **state)
 {
     static const struct row {
@@ -307,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes),
         cmocka_unit_test(unescapes),
+        cmocka_unit_test(reads_strings),
         cmocka_unit_test(finds_the_end_of_strings),
         cmocka_unit_test(knows_numbers),
         cmocka_unit_test(knows_what_jsonb_takes),
