@@ -1,5 +1,5 @@
 // A soak over its time: memory, how far behind, how fast; what happened is marked.
-const WIDTH = 1080, LEFT = 190, RIGHT = 20, PANEL = 110, GAP = 26, TOP = 60;
+const WIDTH = 1080, LEFT = 230, RIGHT = 20, PANEL = 110, GAP = 26, TOP = 60;
 
 const panels = [
   ["memory of the daemon (PSS)", "MB", (s) => s.pss_kb / 1024],
