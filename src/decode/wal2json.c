@@ -342,38 +342,45 @@ static enum result read_field(struct cursor *c, struct str key, struct change *c
     return skip_value(c);
 }
 
-/* The column takes no NULL, so this is none: the plugin prints NaN and infinities so. */
-static void lose_null(struct column *column)
+static bool may_be_lost(const struct column *column)
 {
-    if (column->form == VALUE_NULL &&
-        (column->type == OID_FLOAT4 || column->type == OID_FLOAT8 || column->type == OID_NUMERIC))
-        column->form = VALUE_LOST;
+    return column->form == VALUE_NULL &&
+           (column->type == OID_FLOAT4 || column->type == OID_FLOAT8 ||
+            column->type == OID_NUMERIC);
+}
+
+/* The new value of the old row's column at `index`: nearly always at the same index. */
+static const struct column *new_value(const struct change *change, size_t index)
+{
+    struct str name = change->identity.items[index].name;
+
+    if (index < change->record.count && str_eq(change->record.items[index].name, name))
+        return &change->record.items[index];
+    return columns_find(change->record, name);
 }
 
 static bool old_takes_null(const struct wal2json *decoder, const struct change *change,
-                           struct str name)
+                           size_t index)
 {
-    const struct column *column = columns_find(change->record, name);
+    const struct column *column = new_value(change, index);
 
     for (size_t i = 0; i < change->key_count; i++)
-        if (str_eq(change->key[i], name))
+        if (str_eq(change->key[i], change->identity.items[index].name))
             return false;
     return !column || decoder->takes_null[column - change->record.items];
 }
 
-/* Of the columns of an old row the plugin does not say which take no NULL: the new row says it, and
- * of a deleted one it is known of the key. */
+/* Where the column takes no NULL, null is none: the plugin prints NaN and infinities so. Of the
+ * columns of an old row the plugin does not say which take no NULL: the new row says it, and of a
+ * deleted one it is known of the key. */
 static void lose_nulls(struct wal2json *decoder, const struct change *change)
 {
     for (size_t i = 0; i < change->record.count; i++)
-        if (!decoder->takes_null[i])
-            lose_null(&decoder->record[i]);
-    for (size_t i = 0; i < change->identity.count; i++) {
-        struct column *column = &decoder->identity[i];
-
-        if (column->form == VALUE_NULL && !old_takes_null(decoder, change, column->name))
-            lose_null(column);
-    }
+        if (!decoder->takes_null[i] && may_be_lost(&decoder->record[i]))
+            decoder->record[i].form = VALUE_LOST;
+    for (size_t i = 0; i < change->identity.count; i++)
+        if (may_be_lost(&decoder->identity[i]) && !old_takes_null(decoder, change, i))
+            decoder->identity[i].form = VALUE_LOST;
 }
 
 static bool kind_of(char action, enum change_kind *kind)
