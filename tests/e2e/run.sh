@@ -13,8 +13,9 @@ top=$(pwd)
 lanes=${PGHERALD_TEST_LANES:-1}
 
 # Begun first, since they take longest: what begins last should not be what all wait for.
-long=(faults bounded memory streaming tokens slot bounded jobs keys operation webhooks_hostile webhooks_order postgres_changes audit_history loops page
-  webhooks webhooks_endpoints pgvector presence exactly_once audit_types subscribed listener private)
+long=(faults bounded memory streaming tokens slot jobs keys operation webhooks_hostile webhooks_order postgres_changes
+  audit_history loops page webhooks webhooks_endpoints pgvector presence exactly_once audit_types subscribed listener
+  private)
 # After all others, one by one: what they measure, other work would change.
 alone=(huge_transaction)
 
