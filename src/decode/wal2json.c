@@ -117,7 +117,7 @@ static enum result read_u64(struct cursor *c, uint64_t *out)
 
 static enum result read_lsn(struct cursor *c, lsn_t *out)
 {
-    struct str text = {0};
+    struct str text = STR("");
 
     if (read_raw(c, &text) != OK)
         return FAILED;
@@ -291,7 +291,7 @@ static enum result read_commit_lsn(struct cursor *c, struct change *change)
 static enum result read_timestamp(struct cursor *c, struct change *change)
 {
     struct wal2json *decoder = c->decoder;
-    struct str text = {0};
+    struct str text = STR("");
 
     if (take_word(c, STR("null"))) /* a message outside of a transaction */
         return OK;
