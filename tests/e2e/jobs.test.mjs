@@ -202,8 +202,8 @@ test("two daemons and a command share the work, and never do the same run at onc
 
 test("kill -9 in the middle of a run: another daemon goes on with it, and nothing is done twice", async (t) => {
   const env = await start(t);
+  const other = await secondDaemon(env); // first, since its start may take longer than the run
   await addJob(env, "long", { steps: 40, pause: 50 });
-  const other = await secondDaemon(env);
   const { worker } = await eventually(async () => {
     const run = await last(env, "long");
     return run?.progress >= 20 && run;
