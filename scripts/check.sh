@@ -108,8 +108,8 @@ end_to_end() { # name plugin files...
 }
 
 # The daemon itself under the sanitizers. A complaint is an exit code, which the tests look at.
-sanitized() { # name folder plugin
-  TZ=UTC PGHERALD_TEST_PATIENCE=3 PGHERALD_BINARY=$build/$2/pgherald end_to_end "$1" "$3"
+sanitized() { # name folder plugin files...
+  TZ=UTC PGHERALD_TEST_PATIENCE=3 PGHERALD_BINARY=$build/$2/pgherald end_to_end "$1" "$3" "${@:4}"
 }
 
 scripts/bootstrap.sh test || die "cannot go on without the packages"
@@ -133,19 +133,16 @@ else
 fi
 
 end_to_end e2e wal2json
-if [ -n "${SAN:-}" ]; then
-  end_to_end e2e-pgoutput pgoutput
-  finish
-fi
-sanitized e2e-address san pgoutput
-sanitized e2e-thread tsan wal2json
+end_to_end e2e-pgoutput pgoutput
+[ -z "${SAN:-}" ] || finish
 if [ -z "${FULL:-}" ]; then
-  # what is judged by its memory or its pace, which is another under a sanitizer
-  end_to_end e2e-pgoutput pgoutput audit_cli bounded broadcast faults huge_transaction memory operation presence \
-    private realtime slow_reader streaming webhooks webhooks_endpoints webhooks_hostile webhooks_tls
+  # each loop of the daemon and each reader of outside bytes once; all of it takes twice as long as all the rest
+  sanitized e2e-address san pgoutput main operation realtime policies rules webhooks streaming jobs http
+  sanitized e2e-thread tsan wal2json main realtime policies rules loops webhooks
 else
-  end_to_end e2e-pgoutput pgoutput
-  sanitized e2e-address-wal2json san wal2json
-  sanitized e2e-thread-pgoutput tsan pgoutput
+  for plugin in wal2json pgoutput; do
+    sanitized "e2e-address-$plugin" san "$plugin"
+    sanitized "e2e-thread-$plugin" tsan "$plugin"
+  done
 fi
 finish
