@@ -1,6 +1,6 @@
 // Memory that cannot be had. What we ask for ourselves ends the process with a sentence and a code of its own,
-// and a supervisor starts it again; what libpq, curl, libwebsockets and libc ask for fails a connection or a transfer,
-// which is tried again. Either way nothing is lost, made twice, stored or told otherwise than it was.
+// and a supervisor starts it again, as does what most libraries ask for; what libpq, libwebsockets and libc ask for
+// fails a connection, which is tried again. Either way nothing is lost, made twice, stored or told otherwise than it was.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
