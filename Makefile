@@ -5,7 +5,7 @@
 # make bench      measures, beside ceilings and peers, in one run; make bench LONG=1 takes its time
 # make soak       everything at once for MINUTES (30), with restarts; then what was lost or grew
 # make limits     very large and very many: memory, lag and rate of each, for an hour or so
-# make lint       has analysers read the code; LINT=tidy (or cppcheck, scan) one of them
+# make lint       has analysers read the code; ANALYSER=tidy (or cppcheck, scan) one of them
 # make fuzz       fuzzes every parser for MINUTES (20) of processor time
 # make SAN=address,undefined check   the same under sanitizers; CC=clang works too
 
@@ -114,7 +114,7 @@ bootstrap:
 	@scripts/bootstrap.sh all
 
 lint:
-	@BUILD=$(BUILD) scripts/lint.sh $(LINT)
+	@BUILD=$(BUILD) scripts/lint.sh $(ANALYSER)
 
 # What they have to know of a compilation.
 lint-flags: $(BUILD)/gen/embedded.h
