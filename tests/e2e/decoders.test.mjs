@@ -66,7 +66,11 @@ test("a slot is handed over to one of the other plugin while the application wri
   assert.equal((await env.row("select count(*)::int as n from pg_publication_tables where pubname = 'pgherald' and tablename = 'store_marks'")).n, 1);
   await assert.rejects(handOver(env.name, slot), /slot .* is in use/);
   await assert.rejects(handOver(env.name, "no_such_slot"), /no slot no_such_slot/);
-  const stop = async () => assert.deepEqual(await env.kill("SIGTERM"), { code: 0, signal: null });
+  const stop = async () => {
+    assert.deepEqual(await env.kill("SIGTERM"), { code: 0, signal: null });
+    // its walsender may end a moment later
+    await eventually(async () => !(await env.row("select active from pg_replication_slots where slot_name = $1", [env.name])).active, "the slot to be free");
+  };
   await stop();
   const upTo = no;
   await eventually(() => no > upTo + 100, "rows that nobody has read");
