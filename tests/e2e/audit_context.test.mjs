@@ -197,6 +197,16 @@ test("what a context says late counts for what follows it", async () => {
   assert.deepEqual([late.user_id, late.context.source], [bob, "declared"]);
 });
 
+// The server gives a message the LSN of its end, which is that of a row right behind it.
+test("a row of another subtransaction, right behind what says who makes it, comes after it", async () => {
+  await inTransaction(worker, "savepoint a", "insert into lines values (501, 'a')", "release a", `select pgherald.set_context('${ann}')`,
+    "savepoint b", "insert into lines values (502, 'a')");
+  await inTransaction(worker, "insert into lines values (503, 'a')", "savepoint a", `select pgherald.set_context('${ann}')`, "release a",
+    "insert into lines values (504, 'a')", "savepoint b", "insert into lines values (505, 'a')");
+  const entries = await audit("resource_type = 'public.lines' and resource_id::int between 501 and 505");
+  assert.deepEqual(entries.map(({ resource_id: id, user_id: user }) => [id, user]), [["501", null], ["502", ann], ["503", null], ["504", ann], ["505", ann]]);
+});
+
 test("two actors in one transaction: from then on it is neither", async () => {
   await inTransaction(worker, `select pgherald.set_context('${ann}')`, "insert into notes values (35, 'a')",
     `select pgherald.set_context('${bob}')`, "insert into notes values (36, 'a')");
