@@ -2,7 +2,7 @@
 // Each experiment compares the audit trail with the tables, and has a bound on the daemon's memory.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { Cluster, Env, eventually } from "./harness.mjs";
+import { Cluster, Env, eventually, patience } from "./harness.mjs";
 import { faultsOf } from "../bench/limits/limits.mjs";
 import * as away from "../bench/limits/away.mjs";
 import * as columns from "../bench/limits/columns.mjs";
@@ -48,7 +48,7 @@ const brittle = `
   create type public.brittle (input = public.brittle_in, output = public.brittle_out, internallength = 4, passedbyvalue, alignment = int4);
   create table public.notes (id int primary key, unprintable public.brittle);`;
 
-test("a transaction that the server cannot send: what is before it is stored, it is named, and can be skipped with an entry", { timeout: 120000 }, async (t) => {
+test("a transaction that the server cannot send: what is before it is stored, it is named, and can be skipped with an entry", { timeout: 120000 * patience }, async (t) => {
   const env = await Env.start({ cluster, seed: false, daemon: false, before: ({ db }) => db.query(brittle) });
   t.after(() => env.stop());
   const trail = async () => (await env.rows("select resource_id from public.audit_logs where resource_type = 'public.notes' order by id")).map((row) => row.resource_id).join();

@@ -262,9 +262,13 @@ export class Env {
     return readFileSync(this.log, "utf8");
   }
 
+  // One that goes on regardless ends with a SIGABRT, which is not what anybody waits for.
   async kill(signal = "SIGKILL") {
     this.daemon.kill(signal);
-    return this.exited;
+    const late = setTimeout(() => this.daemon.kill("SIGABRT"), 60_000 * patience);
+    const how = await this.exited;
+    clearTimeout(late);
+    return how;
   }
 
   async connect(database = this.name) {
@@ -316,8 +320,7 @@ export class Env {
   // Also the test that it stops cleanly: a sanitizer's complaint is an exit code too.
   async stop() {
     if (this.daemon && this.daemon.exitCode === null && this.daemon.signalCode === null) {
-      this.daemon.kill("SIGTERM");
-      const { code, signal } = await this.exited;
+      const { code, signal } = await this.kill("SIGTERM");
       if (code !== 0) throw new Error(`the daemon ended with ${code ?? signal}:\n${this.logText()}`);
     }
     await this.db.end().catch(() => {});

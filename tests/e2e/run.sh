@@ -5,12 +5,14 @@
 #   tests/e2e/run.sh realtime webhooks   only these files
 #
 # PGHERALD_BINARY is the program to try, build/pgherald unless said. PGHERALD_TEST_LANES is how many files
-# run side by side, 1 unless said. Ends with "N passed, N failed".
+# run side by side, 1 unless said. A file that takes longer than PGHERALD_TEST_LIMIT seconds, 600 unless said,
+# has failed. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 . scripts/lib.sh
 top=$(pwd)
 lanes=${PGHERALD_TEST_LANES:-1}
+limit=${PGHERALD_TEST_LIMIT:-600}
 
 # Begun first, since they take longest: what begins last should not be what all wait for.
 long=(faults bounded memory streaming tokens slot jobs keys operation webhooks_hostile webhooks_order postgres_changes
@@ -92,7 +94,9 @@ take() { # list
 run_file() { # lane name
   local report=$folder/reports/$2 code=0 since=$SECONDS
   PGHERALD_TEST_CLUSTER=${ports[$1]} TMPDIR=$folder/$1/tmp \
+    timeout -k 10 "$limit" \
     node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "$2.test.mjs" >"$report" 2>&1 || code=$?
+  [ "$code" -ne 124 ] || echo "✖ $2: not done after $limit s" >>"$report"
   echo "$code" >"$report.code"
   echo "# $2, $((SECONDS - since)) s" | flock "$folder/reports" cat - "$report"
 }
