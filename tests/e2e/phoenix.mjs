@@ -53,6 +53,14 @@ export class Phoenix {
     return ref;
   }
 
+  // What `push` sends comes in one piece, so that the first frame is not answered before the last is there.
+  together(push) {
+    const { _socket: socket } = this.socket;
+    socket.cork();
+    push();
+    socket.uncork();
+  }
+
   // A broadcast as supabase-js sends it: kind 3, with an object as JSON, a Buffer as bytes.
   pushBinary(topic, event, payload, { join_ref = "", meta = "" } = {}) {
     const ref = String(++this.ref);

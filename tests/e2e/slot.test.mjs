@@ -98,6 +98,7 @@ test("a slot that the server took away is said to be lost, with the remedy", { t
   assert.equal((await fetch(`http://127.0.0.1:${env.adminPort}/readyz`)).status, 503);
   const status = await env.command("status");
   assert.match(status.stdout + status.stderr, /removed WAL that it still needed/);
+  await eventually(async () => (await gaps(env)).includes("slot lost"), "the entry of a session that finds it lost");
   await env.db.query("select pg_drop_replication_slot($1)", [env.name]);
   await env.init();
   await env.ready();
