@@ -24,17 +24,30 @@ struct server *server_of(struct lws *wsi)
     return lws_context_user(lws_get_context(wsi));
 }
 
+/* An upgrade that libwebsockets does not know it refuses itself, and then asks about it all the same:
+ * the request is over, its headers are gone, and `in` is a stray pointer. Seen in 4.1. */
+static bool is_over(struct lws *wsi, enum lws_callback_reasons reason)
+{
+    return reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE &&
+           lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) == 0;
+}
+
 static int on_public(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                      size_t len)
 {
-    int result = http_callback(wsi, reason, user, in, len, false);
+    int result;
 
+    if (is_over(wsi, reason))
+        return -1;
+    result = http_callback(wsi, reason, user, in, len, false);
     return result ? result : ws_callback(wsi, reason, user, in, len);
 }
 
 static int on_admin(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len)
 {
+    if (is_over(wsi, reason))
+        return -1;
     if (reason == LWS_CALLBACK_HTTP_CONFIRM_UPGRADE)
         return http_refuse(wsi, 404, "not found", 0);
     return http_callback(wsi, reason, user, in, len, true);

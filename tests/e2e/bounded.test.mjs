@@ -56,7 +56,7 @@ test("a transaction that the server cannot send: what is before it is stored, it
   await env.db.query("insert into public.notes values (1)");
   await env.db.query("begin; insert into public.notes select generate_series(2, 4); insert into public.notes values (5, '7'); commit");
   await env.db.query("insert into public.notes values (6)");
-  await env.run();
+  await env.run([], { ready: false }); // it is ready for moments only, between its attempts
   const [, lsn] = await eventually(() => /cannot send this transaction.* commit=(\S+).*invalid internal value for enum/.exec(env.logText()), "the log to name it", 30000);
   await eventually(async () => (await trail()) === "1", "what is before it to be stored");
   const { stuck_lsn: stuck } = await env.stats();

@@ -54,6 +54,7 @@ for (const [what, request, status] of [
   ["a length beyond all numbers", head("GET", "/", "Content-Length: 99999999999999999999999"), 400],
   ["a body in chunks", head("GET", "/", "Transfer-Encoding: chunked") + "0\r\n\r\n", 411],
   ["a POST without a length", head("POST", "/"), 405],
+  ["an upgrade to what nobody knows", head("GET", "/realtime/v1/websocket", "Upgrade: teapot", "Connection: Upgrade"), 403],
   ["a handshake without a token", head("GET", "/realtime/v1/websocket?vsn=2.0.0", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"), 401],
 ]) {
   test(`${what}: ${status ?? "the connection is closed"}`, async () => {
@@ -93,6 +94,7 @@ for (const [what, ...pieces] of [
   ["a POST behind a POST", head("POST", "/", "Content-Length: 3") + "abc" + head("POST", "/", "Content-Length: 3") + "abc"],
   ["a POST behind a body that comes later", head("POST", "/", "Content-Length: 3"), "abc" + head("POST", "/", "Content-Length: 3") + "abc"],
   ["a POST behind a refused handshake", head("GET", "/realtime/v1/websocket", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13") + head("POST", "/", "Content-Length: 3") + "abc"],
+  ["an upgrade to what nobody knows", head("GET", "/realtime/v1/websocket", "Upgrade: teapot", "Connection: Upgrade")],
   ["a POST behind a HEAD", head("HEAD", "/") + head("POST", "/", "Content-Length: 3") + "abc"],
   ["more body than announced", head("POST", "/", "Content-Length: 3") + "abcdef\r\n\r\n" + head("POST", "/", "Content-Length: 3") + "abc"],
 ]) {
