@@ -14,6 +14,8 @@ PGHERALD_BINARY=$(realpath -m "$build/pgherald")
 export PGHERALD_BINARY PGHERALD_CLUSTER_THROWAWAY=1
 # Files of the end-to-end tests side by side: most of their time they wait.
 export PGHERALD_TEST_LANES=${PGHERALD_TEST_LANES:-3}
+# Nothing here is timed, and the machine may have other work.
+export PGHERALD_TEST_PATIENCE=${PGHERALD_TEST_PATIENCE:-3}
 pg_port=
 
 # Kept in a file, since suites may run side by side.
@@ -109,7 +111,7 @@ end_to_end() { # name plugin files...
 
 # The daemon itself under the sanitizers. A complaint is an exit code, which the tests look at.
 sanitized() { # name folder plugin files...
-  TZ=UTC PGHERALD_TEST_PATIENCE=3 PGHERALD_BINARY=$build/$2/pgherald end_to_end "$1" "$3" "${@:4}"
+  TZ=UTC PGHERALD_BINARY=$build/$2/pgherald end_to_end "$1" "$3" "${@:4}"
 }
 
 scripts/bootstrap.sh test || die "cannot go on without the packages"
@@ -133,13 +135,18 @@ else
 fi
 
 end_to_end e2e wal2json
-end_to_end e2e-pgoutput pgoutput
-[ -z "${SAN:-}" ] || finish
+if [ -n "${SAN:-}" ]; then
+  end_to_end e2e-pgoutput pgoutput
+  finish
+fi
 if [ -z "${FULL:-}" ]; then
-  # each loop of the daemon and each reader of outside bytes once; all of it takes twice as long as all the rest
-  sanitized e2e-address san pgoutput main operation realtime policies rules webhooks streaming jobs http
-  sanitized e2e-thread tsan wal2json main realtime policies rules loops webhooks
+  # the other plugin and the sanitizers of memory at once; what needs the ordinary malloc() without them
+  sanitized e2e-pgoutput san pgoutput
+  end_to_end e2e-memory pgoutput memory huge_transaction
+  # each loop of the daemon once: all of it takes as long as all the rest
+  sanitized e2e-thread tsan wal2json main operation realtime policies rules loops webhooks jobs http keys
 else
+  end_to_end e2e-pgoutput pgoutput
   for plugin in wal2json pgoutput; do
     sanitized "e2e-address-$plugin" san "$plugin"
     sanitized "e2e-thread-$plugin" tsan "$plugin"
