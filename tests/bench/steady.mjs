@@ -9,7 +9,7 @@ import { pgbench } from "./pgbench.mjs";
 import { isLong, say, size, stopWhenTold } from "./tools.mjs";
 
 const AIM_TPS = 5000;
-const CLIENTS = 8;
+const CLIENTS = 16;
 const SECONDS = size("STEADY_SECONDS", 3, 20);
 const AIM_SECONDS = size("STEADY_AIM_SECONDS", 6, 60);
 const RATES = (process.env.BENCH_STEADY_RATES ?? (isLong ? "1000,2000,3000,4000,5000" : "1000,3000,5000")).split(",").map(Number);
