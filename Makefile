@@ -121,7 +121,7 @@ lint-flags: $(BUILD)/gen/embedded.h
 	@echo $(CPPFLAGS) -Itests/unit -Itests/fuzz -Itests/property -std=c11 $(WARNINGS)
 
 format:
-	clang-format -i $(wildcard src/*/*.c include/*/*.h tests/unit/*/*.c tests/unit/*.h tests/fuzz/*.[ch])
+	clang-format -i $(wildcard src/*/*.c include/*/*.h tests/unit/*/*.[ch] tests/unit/*.h tests/fuzz/*.[ch])
 
 install: $(BUILD)/pgherald
 	install -D -m 755 $(BUILD)/pgherald $(DESTDIR)$(prefix)/bin/pgherald
