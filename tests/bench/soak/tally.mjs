@@ -12,7 +12,10 @@ function hash(text) {
   return value >>> 0 || 1;
 }
 
-// A receiver of webhooks that is not always well: one answer in 500 is 503, and means "not taken".
+// A receiver of webhooks that is not always well. One answer in 500 is 500, one in 20,000 is 503, and both mean
+// "not taken"; a 503 holds up all deliveries for a while, since it asks for that.
+const answerOf = (luck) => (luck < 1 / 20_000 ? 503 : luck < 1 / 500 ? 500 : 204);
+
 export class Tally {
   static async start() {
     const tally = new Tally();
@@ -35,10 +38,10 @@ export class Tally {
     } catch {
       return; // who sent it was killed
     }
-    const isRefused = Math.random() < 0.002;
-    if (isRefused) this.refused++;
+    const status = answerOf(Math.random());
+    if (status !== 204) this.refused++;
     else if (request.url === "/ledger") this.take(request.headers["webhook-id"], JSON.parse(Buffer.concat(chunks)));
-    response.writeHead(isRefused ? 503 : 204).end();
+    response.writeHead(status).end();
   }
 
   take(id, { data }) {
