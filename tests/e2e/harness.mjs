@@ -262,12 +262,14 @@ export class Env {
     return readFileSync(this.log, "utf8");
   }
 
-  // One that goes on regardless ends with a SIGABRT, which is not what anybody waits for.
+  // One that goes on regardless ends with a SIGABRT. Told to stop it has to end well: a sanitizer's complaint is an
+  // exit code too.
   async kill(signal = "SIGKILL") {
     this.daemon.kill(signal);
     const late = setTimeout(() => this.daemon.kill("SIGABRT"), 60_000 * patience);
     const how = await this.exited;
     clearTimeout(late);
+    if (signal === "SIGTERM" && how.code !== 0) throw new Error(`the daemon ended with ${how.code ?? how.signal}:\n${this.logText()}`);
     return how;
   }
 
@@ -317,12 +319,8 @@ export class Env {
     );
   }
 
-  // Also the test that it stops cleanly: a sanitizer's complaint is an exit code too.
   async stop() {
-    if (this.daemon && this.daemon.exitCode === null && this.daemon.signalCode === null) {
-      const { code, signal } = await this.kill("SIGTERM");
-      if (code !== 0) throw new Error(`the daemon ended with ${code ?? signal}:\n${this.logText()}`);
-    }
+    if (this.daemon && this.daemon.exitCode === null && this.daemon.signalCode === null) await this.kill("SIGTERM");
     await this.db.end().catch(() => {});
     await eventually(async () => {
       await this.admin(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '${this.name}'`);
