@@ -17,6 +17,7 @@ export PGHERALD_TEST_LANES=${PGHERALD_TEST_LANES:-3}
 # Nothing here is timed, and the machine may have other work.
 export PGHERALD_TEST_PATIENCE=${PGHERALD_TEST_PATIENCE:-3}
 pg_port=
+suite_limit=2400 # seconds: four times what the longest takes
 
 # Kept in a file, since suites may run side by side.
 add() { # name passed failed
@@ -46,8 +47,10 @@ run_logged() { # name command...
 
 suite() { # name command...
   local name=$1 code=0 line since=$SECONDS
+  shift
   say "==== $name"
-  run_logged "$@" || code=$?
+  run_logged "$name" timeout --foreground -k 30 "$suite_limit" "$@" || code=$?
+  [ "$code" -ne 124 ] || say "$name: not done after $suite_limit s"
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$dir/$name.log" | tail -n 1)
   if [ -n "$line" ]; then
     # shellcheck disable=SC2086  # two words
