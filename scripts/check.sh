@@ -15,7 +15,7 @@ export PGHERALD_BINARY PGHERALD_CLUSTER_THROWAWAY=1
 # Files of the end-to-end tests side by side: most of their time they wait.
 export PGHERALD_TEST_LANES=${PGHERALD_TEST_LANES:-3}
 # Nothing here is timed, and the machine may have other work.
-export PGHERALD_TEST_PATIENCE=${PGHERALD_TEST_PATIENCE:-3}
+export PGHERALD_TEST_PATIENCE=${PGHERALD_TEST_PATIENCE:-3} PGHERALD_TEST_AGAIN=1
 pg_port=
 suite_limit=2400 # seconds: four times what the longest takes
 

@@ -183,6 +183,7 @@ test("partitions are the table", async (t) => {
   await env.db.query(`
     create table realtime.messages_2026_08_01 (like realtime.messages including defaults, primary key (id, inserted_at));
     insert into realtime.messages_2026_08_01 (topic, extension, event, payload, private) values ('room 7', 'broadcast', 'e', '{}', true)`);
+  await env.caughtUp();
   const client = await listen(t, "room 7");
   await env.db.query("insert into realtime.messages_2026_08_01 (topic, extension, event, payload, private) values ('room 7', 'broadcast', 'seen', '{}', true)");
   assert.equal((await broadcast(client)).payload.event, "seen");

@@ -6,13 +6,16 @@
 #
 # PGHERALD_BINARY is the program to try, build/pgherald unless said. PGHERALD_TEST_LANES is how many files
 # run side by side, 1 unless said. A file that takes longer than PGHERALD_TEST_LIMIT seconds, 600 unless said,
-# has failed. Ends with "N passed, N failed".
+# has failed. With PGHERALD_TEST_AGAIN=1 a file that failed beside others has a second chance alone, with the
+# same seeds; not if a sanitizer complained. Ends with "N passed, N failed".
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 . scripts/lib.sh
 top=$(pwd)
 lanes=${PGHERALD_TEST_LANES:-1}
 limit=${PGHERALD_TEST_LIMIT:-600}
+most_again=3                                  # more than that is no accident
+not_yet=${PGHERALD_TEST_AGAIN:+first attempt: } # before the lines of what may still pass
 
 # Begun first, since they take longest: what begins last should not be what all wait for.
 long=(faults bounded memory streaming tokens slot jobs keys operation webhooks_hostile webhooks_order postgres_changes
@@ -25,6 +28,11 @@ PGHERALD_BINARY=$(realpath -m "${PGHERALD_BINARY:-build/pgherald}")
 [ -x "$PGHERALD_BINARY" ] || die "$PGHERALD_BINARY is not there; run make first"
 export PGHERALD_BINARY
 export PGHERALD_CLUSTER_THROWAWAY=1
+
+# Of what is tried at random; each test prints its own.
+export STREAMING_SEED=${STREAMING_SEED:-$((RANDOM * 32768 + RANDOM))}
+export DECODERS_SEED=${DECODERS_SEED:-$STREAMING_SEED} AUDIT_SEED=${AUDIT_SEED:-$STREAMING_SEED}
+export PGHERALD_PROPERTY_SEED=${PGHERALD_PROPERTY_SEED:-$STREAMING_SEED}
 
 npm_install tests/e2e
 # The clients want a newer node than Debian 12 has; npm brings one along.
@@ -92,13 +100,14 @@ take() { # list
 
 # Its report is shown whole, also when several run side by side.
 run_file() { # lane name
-  local report=$folder/reports/$2 code=0 since=$SECONDS
+  local report=$folder/reports/$2 code=0 since=$SECONDS mark=
   PGHERALD_TEST_CLUSTER=${ports[$1]} TMPDIR=$folder/$1/tmp \
     timeout -k 10 "$limit" \
     node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "$2.test.mjs" >"$report" 2>&1 || code=$?
   [ "$code" -ne 124 ] || echo "✖ $2: not done after $limit s" >>"$report"
   echo "$code" >"$report.code"
-  echo "# $2, $((SECONDS - since)) s" | flock "$folder/reports" cat - "$report"
+  if [ "$code" -ne 0 ]; then mark=$not_yet; fi
+  { echo "# $2, $((SECONDS - since)) s" && cat "$report"; } | flock "$folder/reports" sed "s/^/$mark/"
 }
 
 run_lane() { # lane list
@@ -111,14 +120,36 @@ for lane in $(seq "$lanes"); do run_lane "$lane" "$folder/together" & done
 wait
 run_lane 1 "$folder/alone" &
 wait
+
+failed_files() { grep -Lx 0 "$folder"/reports/*.code | xargs -r basename -a -s .code; }
+
+has_another() { # name
+  [ "$failed_at_first" -le "$most_again" ] && ! grep -qE 'Sanitizer|runtime error' "$folder/reports/$1"
+}
+
+if [ -n "$not_yet" ]; then
+  mapfile -t names < <(failed_files)
+  failed_at_first=${#names[@]}
+  not_yet=
+  for name in "${names[@]}"; do
+    if has_another "$name"; then
+      say "once more, alone: $name"
+      mv "$folder/reports/$name" "$folder/reports/$name.code" "$folder/"
+      echo "$name" >>"$folder/again"
+    else
+      cat "$folder/reports/$name"
+    fi
+  done
+  run_lane 1 "$folder/again" &
+  wait
+fi
 set +m
 
 count() { cat "$folder"/reports/* | sed -n "s/^ℹ $1 \([0-9]*\)$/\1/p" | awk '{n += $1} END {print n + 0}'; }
 failed=$(($(count fail) + $(count cancelled)))
-bad=$(grep -Lx 0 "$folder"/reports/*.code)
+bad=$(failed_files)
 if [ -n "$bad" ]; then
-  # shellcheck disable=SC2086  # a list of words
-  say "failed in: $(basename -a -s .code $bad | tr '\n' ' ')"
+  say "failed in: ${bad//$'\n'/ }"
   [ "$failed" -gt 0 ] || failed=1
 fi
 echo "$(count pass) passed, $failed failed"
