@@ -47,15 +47,21 @@ export function preloadable(name) {
   return library;
 }
 
-export function freePort() {
-  return new Promise((done, fail) => {
+// Below those that the system lends to clients and to listen(0), since a port that is only looked at may be taken
+// meanwhile. Each lane of a run has a range of its own, so that no other looks there.
+const PORTS = 3000;
+const firstPort = Number(process.env.PGHERALD_TEST_PORTS || 10_000);
+let ports = Math.floor(Math.random() * PORTS);
+
+export async function freePort() {
+  for (;;) {
+    const port = firstPort + (ports++ % PORTS);
     const probe = createServer();
-    probe.once("error", fail);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => done(port));
-    });
-  });
+    const isFree = await new Promise((done) => probe.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true)));
+    if (!isFree) continue;
+    await new Promise((done) => probe.close(done));
+    return port;
+  }
 }
 
 // How much longer than usual a thing that is awaited may take: sanitizers and other work on the machine slow it down.

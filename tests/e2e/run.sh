@@ -101,7 +101,7 @@ take() { # list
 # Its report is shown whole, also when several run side by side.
 run_file() { # lane name
   local report=$folder/reports/$2 code=0 since=$SECONDS mark=
-  PGHERALD_TEST_CLUSTER=${ports[$1]} TMPDIR=$folder/$1/tmp \
+  PGHERALD_TEST_CLUSTER=${ports[$1]} PGHERALD_TEST_PORTS=$((7000 + 3000 * $1)) TMPDIR=$folder/$1/tmp \
     timeout -k 10 "$limit" \
     node --test --test-force-exit --test-concurrency=1 --test-reporter=spec "$2.test.mjs" >"$report" 2>&1 || code=$?
   [ "$code" -ne 124 ] || echo "✖ $2: not done after $limit s" >>"$report"
